@@ -112,7 +112,7 @@ static int read_buffer(struct medium *medium)
 {
     uint64_t left = medium->at < medium->disk->sectors ? medium->disk->sectors - medium->at : 0;
     size_t size = MIN(left, (uint64_t)(BUFFER / BLOCK_SECTOR)) * BLOCK_SECTOR;
-    int error = size ? transfer(medium, BLOCK_READ, medium->at, medium->buffer, size) : -ENODATA;
+    int error = transfer(medium, BLOCK_READ, medium->at, medium->buffer, size);
 
     medium->at += size / BLOCK_SECTOR;
     medium->filled = error ? 0 : size;

@@ -96,11 +96,9 @@ static uint64_t pfn_of(const struct saver *saver, uint64_t mfn)
 
 static void forget_tables(struct saver *saver)
 {
-    for (unsigned level = 1; level <= 4; level++) {
+    for (unsigned level = 1; level <= 4; level++)
         if (saver->table[level].entries)
             saver->guest->hands->unmap(saver->guest, saver->table[level].entries, 1);
-        saver->table[level].entries = NULL;
-    }
 }
 
 static const uint64_t *see_table(struct saver *saver, unsigned level, unsigned long mfn)

@@ -97,14 +97,13 @@ static void add_basic(struct list_of *l, uint32_t leaf)
 
 static void make_list(struct list_of *l)
 {
-    uint32_t last = MIN(ask(l, 0, 0).a, LAST_BASIC);
-    uint32_t last_extended = MIN(ask(l, 0x80000000, 0).a, LAST_EXTENDED);
+    uint32_t last = ask(l, 0, 0).a, last_extended = ask(l, 0x80000000, 0).a;
 
-    for (uint32_t leaf = 0; leaf <= last; leaf++)
+    for (uint32_t leaf = 0; leaf <= MIN(last, LAST_BASIC); leaf++)
         add_basic(l, leaf);
     add(l, HV_LEAF(0), XEN_CPUID_NO_SUBLEAF);
     add(l, VIRIDIAN_LEAF, XEN_CPUID_NO_SUBLEAF);
-    for (uint32_t leaf = 0x80000000; leaf <= last_extended; leaf++)
+    for (uint32_t leaf = 0x80000000; leaf <= MIN(last_extended, LAST_EXTENDED); leaf++)
         add(l, leaf, XEN_CPUID_NO_SUBLEAF);
 }
 

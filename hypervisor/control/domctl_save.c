@@ -46,8 +46,8 @@ int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op)
         return fail(-EINVAL, "another size or another mask than this machine's");
     uint64_t masks[2] = { v->hw.xcr0, xsave_mask };
     vcpu_pause(v);
-    int error = size && (write_guest(buffer, &masks) ||
-                         copy_to_guest(VADDR(buffer + MASKS_BYTES), v->hw.xsave_area, xsave_size))
+    int error = write_guest(buffer, &masks) ||
+                        copy_to_guest(VADDR(buffer + MASKS_BYTES), v->hw.xsave_area, xsave_size)
                     ? fail(-EFAULT, "the buffer cannot be written")
                     : 0;
     vcpu_unpause(v);

@@ -59,7 +59,7 @@ static int device_page_ok(const struct walk *w, uint64_t e)
         return fail(-EINVAL, "not RAM: only the control domain may map device pages");
     if (w->frames != w->owner && w->frames != &special_io)
         return fail(-EINVAL, "not RAM of that domain");
-    if (e & PTE_MFN_MASK & ~device_address_mask)
+    if (pte_mfn(e).n > device_address_mask >> PAGE_SHIFT)
         return fail(-EINVAL, "an address the CPU does not have");
     if (mfn_is_ours(pte_mfn(e))) return fail(-EINVAL, "the device is the hypervisor's");
     return 0;

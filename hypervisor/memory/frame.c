@@ -159,7 +159,7 @@ int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t)
     if (unlikely(r != PT_OK && r != PT_NEW)) return frame_type_error(r, mfn_of(f), 0);
     if (unlikely(f->owner != owner)) {
         frame_finish(f, r == PT_NEW ? pt_reject(f, tlb_stamp()) : pt_put_type(f, tlb_stamp()));
-        return fail_frame(-EINVAL, "the frame changed hands", mfn_of(f), 0);
+        return fail_value(-EINVAL, "the frame changed hands", m.n);
     }
     return r == PT_NEW ? make_true(f, t) : 0;
 }

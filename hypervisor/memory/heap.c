@@ -117,9 +117,8 @@ static void flush_before_reuse(const struct frame *f, unsigned int order)
 
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
 {
-    uint64_t limit = address_bits && address_bits < 52
-                         ? 1UL << (MAX(address_bits, PAGE_SHIFT) - PAGE_SHIFT)
-                         : max_frame;
+    unsigned int bits = MAX(address_bits, PAGE_SHIFT) - PAGE_SHIFT;
+    uint64_t limit = address_bits && bits < 64 ? 1UL << bits : max_frame;
     struct frame *f = NULL;
     bool enough;
 
@@ -212,9 +211,9 @@ static unsigned int size_class(size_t size)
 {
     unsigned int c = SMALLEST;
 
-    while (c <= BIGGEST && size > 1UL << c)
+    while (size > 1UL << c)
         c++;
-    return c;                           /* BIGGEST + 1: whole pages */
+    return c;                           /* beyond BIGGEST: whole pages */
 }
 
 static unsigned int page_order(size_t size)

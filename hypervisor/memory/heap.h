@@ -8,7 +8,9 @@
 
 #include "lib/types.h"
 
+#ifndef HEAP_MAX_ORDER
 #define HEAP_MAX_ORDER 13       /* blocks of up to 32 MiB */
+#endif
 
 /* Contiguous, aligned frames without owner or state, NOT cleared; below 2^address_bits (0:
  * anywhere). INVALID_MFN: none. */

@@ -84,9 +84,9 @@ static void find_early_memory(const struct boot_info *info)
     uint64_t start = 0, end;
 
     for (; next_free(info, &start, &end); start = end) {
-        uint64_t to = MIN(end, BOOT_DIRECTMAP);
+        uint64_t to = MIN(end, BOOT_DIRECTMAP), bytes = to - MIN(start, to);
 
-        if (start < to && to - start > early_end - early_start) {
+        if (bytes > early_end - early_start) {
             early_start = start;
             early_end = to;
         }
@@ -192,8 +192,8 @@ static void map_high_memory(const struct boot_info *info)
         uint64_t from = MAX(info->regions[r].start & ~(BIG_PAGE - 1), BOOT_DIRECTMAP);
         uint64_t to = MIN(ROUND_UP(info->regions[r].end, BIG_PAGE), DIRECTMAP_SIZE);
 
-        if (info->regions[r].type == 1 && from < to)
-            map_big(DIRECTMAP_VIRT + from, from, to - from, HV_RW);
+        if (info->regions[r].type == 1)
+            map_big(DIRECTMAP_VIRT + from, from, to - MIN(from, to), HV_RW);
     }
 }
 

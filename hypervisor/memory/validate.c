@@ -49,8 +49,7 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
     while ((f->cursor = (uint16_t)skip_empty(table, f->cursor)) < 512) {
         uint64_t e = table[f->cursor];
 
-        /* an empty one would be taken, too, but slowly */
-        if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {
+        if (!(level == 4 && l4_slot_is_ours(f->cursor))) {
             int error = entry_get(w, level, &e);
 
             if (error) return error;
@@ -106,10 +105,10 @@ int mmu_get_table(struct domain_memory *d, mfn_t m, enum frame_type level)
     struct walk w = { d, d };
     int error;
 
-    /* it is one already */
-    if (likely(mfn_valid(m) && frame_of(m)->owner == d && pt_get_same(frame_of(m), level))) {
+    /* It is one already. Whose, one may ask only of a frame that one holds. */
+    if (likely(mfn_valid(m) && pt_get_same(frame_of(m), level))) {
         if (likely(frame_of(m)->owner == d)) return 0;
-        mmu_put_table(m);                                   /* it changed hands in between */
+        mmu_put_table(m);
     }
     /* it may be a table's frame that waits there */
     error = mmu_undo(d);

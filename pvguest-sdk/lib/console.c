@@ -78,8 +78,7 @@ static size_t ring_put(const char *bytes, size_t length)
      * the array. */
     while (n < length && producer - READ_ONCE(ring->out_cons) < sizeof(ring->out))
         ring->out[MASK_XENCONS_IDX(producer++, ring->out)] = bytes[n++];
-    wmb();      /* the bytes before the index */
-    WRITE_ONCE(ring->out_prod, producer);
+    STORE_RELEASE(ring->out_prod, producer);    /* the bytes before the index */
     events_restore(masked);
     event_send(port);
     return n;
@@ -188,15 +187,12 @@ size_t console_read(char *bytes, size_t size)
     if (!ring) {
         long count = HYPERVISOR_console_io(CONSOLEIO_read, (unsigned int)size, bytes);
 
-        return count > 0 ? (size_t)count : 0;
+        return (size_t)MAX(count, 0l);
     }
     consumer = ring->in_cons;
-    while (n < size && consumer != READ_ONCE(ring->in_prod)) {
-        rmb();      /* the index before the bytes */
+    while (n < size && consumer != LOAD_ACQUIRE(ring->in_prod))
         bytes[n++] = ring->in[MASK_XENCONS_IDX(consumer++, ring->in)];
-    }
-    mb();           /* we have read them before we say so */
-    WRITE_ONCE(ring->in_cons, consumer);
+    STORE_RELEASE(ring->in_cons, consumer);     /* we have read them before we say so */
     if (n)
         event_send(port);
     return n;

@@ -106,16 +106,13 @@ void events_unmask_all(void)
 {
     struct vcpu_info *info = cpu_info();
 
-    barrier();
-    WRITE_ONCE(info->evtchn_upcall_mask, 0);
-    barrier();
+    STORE_RELEASE(info->evtchn_upcall_mask, 0);
     /* What came while we were masked does not ring again: take it here, which spares a
      * hypercall. */
     while (READ_ONCE(info->evtchn_upcall_pending)) {
         events_mask_all();
         events_poll();
-        WRITE_ONCE(info->evtchn_upcall_mask, 0);
-        barrier();
+        STORE_RELEASE(info->evtchn_upcall_mask, 0);
     }
 }
 
@@ -149,7 +146,7 @@ void event_unmask(evtchn_t port)
 {
     bool masked;
 
-    if (several_cpus && !test_bit(port, this_cpu()->ports)) {
+    if (!test_bit(port, this_cpu()->ports)) {
         struct evtchn_unmask unmask = { .port = port };
 
         HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask);

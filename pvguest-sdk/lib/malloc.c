@@ -13,6 +13,7 @@
 
 #define SMALLEST_SHIFT 5
 #define LARGEST_SHIFT  11
+#define MOST           (1UL << 40)      /* Bytes; nobody has so many, and no sum wraps. */
 #define MAGIC          0x504d414cU      /* a freed or foreign pointer does not have it */
 
 struct header {
@@ -117,7 +118,7 @@ void *malloc(size_t size)
     unsigned int shift = SMALLEST_SHIFT;
     struct header *header;
 
-    if (total < size || total > 1UL << 40) return NULL;
+    if (size > MOST - sizeof(struct header)) return NULL;
     while (shift <= LARGEST_SHIFT && 1UL << shift < total)
         shift++;
     header = shift <= LARGEST_SHIFT ? take_small(shift) : take_pages(total);

@@ -29,11 +29,9 @@ static uint64_t never_back(uint64_t now)
                !__atomic_compare_exchange_n(&latest, &said, now, false, __ATOMIC_SEQ_CST,
                                             __ATOMIC_SEQ_CST))
             ;
-        return now > said ? now : said;
+        return MAX(now, said);
     }
-    if (now > latest)
-        latest = now;
-    return latest;
+    return latest = MAX(latest, now);
 }
 
 static uint64_t system_time(void)

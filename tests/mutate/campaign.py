@@ -18,7 +18,9 @@ LEFT_OUT = {"cycles", "demo", "explained", "peer", "power_cuts", "pvgrub", "race
 FOREIGN = re.compile(r"\b(linux_box|rig_box)\b")
 
 # Of ring 0 alone: what no guest sees by itself.
-OF_RING0 = ["guests/test_residence::test_residence[residence]", "guests/test_nmi", *reach.READERS]
+OF_RING0 = ["guests/test_residence::test_residence[residence]", "guests/test_nmi"]
+# What no micro-guest has in it or runs on.
+IN_NO_GUEST = ("dom0/", "builder/", "pvguest-sdk/monitor/", "pvguest-sdk/tools/")
 
 
 class Crew:
@@ -77,11 +79,10 @@ def tests_of(base, chosen, extra, without, units_alone):
     """The set that a campaign runs: all that can notice something there and take seconds."""
     units, files = reach.units_of(base / "build"), {mutant.file for mutant in chosen}
     tests = [f"unit:{name}" for name in sorted(units) if units[name] & files]
+    tests += [f"python:{name}" for name in reach.readers_of(files)]
     if units_alone:
-        if any(file.startswith("hypervisor/") for file in files):
-            tests += [f"python:{name}" for name in reach.READERS]
         return [test for test in tests if test not in without]
-    if any(not file.startswith(("dom0/", "builder/")) for file in files):
+    if any(not file.startswith(IN_NO_GUEST) for file in files):
         for path in sorted(base.glob("tests/guests/*/main.c")):
             name, cpus = path.parent.name, re.search(r"also on: (.*)", path.read_text())
             tests += [f"guest:{name}"]

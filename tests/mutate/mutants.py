@@ -28,12 +28,16 @@ PLACES = [
     ("dom0/xenstore/", 2.5), ("builder/", 2),
     ("dom0/xc/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1),
     ("dom0/", 0.6),
+    ("pvguest-sdk/monitor/", 1), ("pvguest-sdk/tools/scan/", 0.7),
     ("pvguest-sdk/include/abi/", 3), ("pvguest-sdk/lib/", 1), ("pvguest-sdk/include/", 0.7)]
 KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2,
          "compare": 1.5, "jump": 1.5, "call-other": 1, "assign": 1, "invert": 0.7, "const": 0.4}
 # Rows of the table; what is in other folders of ring 0 is its "rest".
 RING0 = ("entry", "memory", "domain", "emulate", "calls", "control")
-SHIPPED = ("hypervisor", "builder", "drivers", "dom0", "pvguest-sdk/lib", "pvguest-sdk/include")
+SHIPPED = ("hypervisor", "builder", "drivers", "dom0", "pvguest-sdk/lib", "pvguest-sdk/include",
+           "pvguest-sdk/monitor", "pvguest-sdk/tools/scan")
+# Parts of the SDK that are programs of their own have their own rows.
+PROGRAMS = {"monitor": "monitor", "tools": "scanner"}
 
 
 class Mutant(typing.NamedTuple):
@@ -75,7 +79,7 @@ def component(path):
         return f"hypervisor/{parts[1]}" if parts[1] in RING0 else "hypervisor/rest"
     if str(path).endswith(".tbl"):
         return "hypervisor/entry"
-    return parts[0]
+    return PROGRAMS.get(parts[1], parts[0])
 
 
 def place_weight(path):

@@ -22,13 +22,17 @@ from limits import bound
 from scratch import fingerprint, make, start, die_with_parent
 
 HYPERVISOR, DOM0 = "build/domus.elf", "build/dom0.elf"
+MONITOR, SCANNER = "build/guests/monitor.elf", "build/domus-scan"
 DRIVERS, SDK = "build/libpvdrivers.a", "build/libpvguest.a"
 # What is compared to see whether a mistake in a file makes any difference to the shipped code.
 PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]),
             ("drivers/", [DRIVERS]), ("dom0/", [DOM0]),
             ("builder/", [HYPERVISOR, DOM0]), ("pvguest-sdk/lib/", [SDK]),
+            ("pvguest-sdk/monitor/", [MONITOR]), ("pvguest-sdk/tools/scan/", [SCANNER]),
             ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
 SYSTEM = [HYPERVISOR, DOM0, "build/archive.tar", "build/disk.img"]
+# Its addresses are those of any guest: only these are asked whether they come to a line of it.
+RUN_THE_MONITOR = ("system/test_monitor", "system/test_compare")
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits",
           "--rootdir=tests", "-c", "tests/pytest.ini"]
 
@@ -41,6 +45,12 @@ def cpu_seconds():
 
 def guest_elf(name):
     return f"build/guests/test-{name.partition('@')[0]}.elf"
+
+
+def read_by(name):
+    """What a test looks at that boots nothing."""
+    if name == "unit/test_sdk_code": return [SDK]
+    return [SCANNER] if name.startswith("unit/test_scan") else [HYPERVISOR]
 
 
 def products(file):
@@ -114,7 +124,7 @@ class Tree:
     def run(self, test, usual=None, rebuild=False):
         """(did it pass, what it said). usual: its time; None: no mistake is in the tree."""
         kind, name = test.split(":", 1)
-        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM, "python": [HYPERVISOR],
+        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM, "python": read_by(name),
                    "guest": [HYPERVISOR, guest_elf(name)]}[kind]
         if rebuild and (said := make(self.path, *targets)):
             return False, said
@@ -168,6 +178,7 @@ class Tree:
                 os.environ.pop(variable, None)
             taken = reach.by_file(refusals.all_reached(pathlib.Path(refused)))
             elves = [HYPERVISOR, guest_elf(name) if kind == "guest" else DOM0]
+            elves += [MONITOR] if name in RUN_THE_MONITOR else []
             lines = {} if kind == "unit" else reach.lines_reached(folder, self.path, elves)
             return {**found, "refusals": taken, "lines": lines}
 
@@ -177,7 +188,7 @@ class Tree:
         tools = sorted(map(str, self.path.glob("tests/system/[a-z]*.py")))
         files = {"unit": [f"build/unit/{name}/test"],
                  "system": [*SYSTEM[:3], f"tests/{name}.py", *tools],
-                 "python": [HYPERVISOR, f"tests/{name.partition('::')[0]}.py"],
+                 "python": [*read_by(name), f"tests/{name.partition('::')[0]}.py"],
                  "guest": [HYPERVISOR, guest_elf(name), "tests/guests/test_guests.py"]}[kind]
         digest = hashlib.sha1()
         for file in [*files, "tests/mutate/reach.py", "tests/mutate/runner.py"]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 # Folders of a build that are worth a copy.
-BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port"}
+BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port", "scan"}
 # Warnings would be errors: a mutant may leave a variable unused.
 MAKE = ["make", "--no-print-directory", "-s", "B=build", "DEPS=present", "CC=gcc -w"]
 
@@ -77,7 +77,8 @@ def prepare_base(root, build, base):
             elif entry.name in BUILT:
                 shutil.copytree(entry, base / "build" / entry.name)
     units = [f"build/unit/{path.stem[5:]}/test" for path in base.glob("tests/unit/test_*.c")]
-    if complaint := make(base, "all", "build/reach.so", *units, jobs=os.cpu_count()):
+    if complaint := make(base, "all", "build/reach.so", "build/domus-scan", *units,
+                         jobs=os.cpu_count()):
         raise Broken(f"the tree does not build as it is:\n{complaint}")
     for name in ("linux", "peer", "rig"):
         if (build / name).exists() and not (base / "build" / name).exists():

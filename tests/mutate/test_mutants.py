@@ -197,6 +197,24 @@ def test_who_comes_to_a_line_is_asked_first():
     assert about.within(tests, 1.2) == ["guest:near", "system:s"]
 
 
+def test_those_that_boot_nothing_are_asked_of_what_they_read():
+    scan = "pvguest-sdk/tools/scan/text.c"
+    assert reach.readers_of({scan}) == ["unit/test_scan", "unit/test_scan_hostile"]
+    assert reach.readers_of({"hypervisor/memory/access.asm"}) == ["unit/test_access"]
+    known = {test: {"seconds": 1, "cpu": 1, "lines": {}, "refusals": {}}
+             for test in ("python:unit/test_scan", "python:unit/test_access", "unit:a")}
+    about = reach.Reach(known, {"a": {C_FILE}}, {})
+    of_scan = mutants.mutants_of(scan, C)[0]
+    assert about.tests_for(of_scan) == (["python:unit/test_scan"], 1)
+
+
+def test_rows_of_the_table():
+    files = {"hypervisor/memory/a.c": "hypervisor/memory", "hypervisor/lib/a.c": "hypervisor/rest",
+             "pvguest-sdk/lib/a.c": "pvguest-sdk", "pvguest-sdk/monitor/a.c": "monitor",
+             "pvguest-sdk/tools/scan/a.c": "scanner", "dom0/save/a.c": "dom0"}
+    assert {file: mutants.component(file) for file in files} == files
+
+
 def test_who_comes_where_few_do_is_asked_first():
     lines = {f"guest:{number}": [18, *range(40, 60)] for number in range(30)}
     lines["guest:alone"] = [18, 70]

@@ -36,6 +36,7 @@ void cpu_reschedule(struct cpu *cpu)
 
 void cpus_flush(cpumask_t set)
 {
+    assert_true(set);                   /* each is asked for something */
     cpus_flushed |= set & ~(1ul << this_cpu()->id);
     if (when_asked)
         when_asked();

@@ -25,15 +25,27 @@ static uint8_t extended[EXTENDED_SIZE], restored_extended[EXTENDED_SIZE];
 static uint8_t xsave[700], restored_xsave[700];
 static struct problem problem;
 
+/* What goes wrong: the n-th mapping from now on; what is answered to who sets a state. */
+static unsigned map_fails, extended_sets, xsave_sets, vcpus = 2;
+static int vcpu_error, extended_error;
+static bool no_xsave;
+
 /* --- the machine --- */
 
 static void *map(struct guest *guest, const unsigned long *mfns, unsigned count, bool writable)
 {
-    struct mapping *mapping = calloc(1, sizeof(*mapping));
+    struct mapping *mapping;
 
     assert_true(count && count <= 64);
+    if (map_fails && --map_fails == 0) return NULL;
+    mapping = calloc(1, sizeof(*mapping));
+    if (!mapping) return NULL;
     *mapping = (struct mapping){ .next = mappings, .at = malloc(count * (size_t)SAVE_PAGE),
                                  .count = count, .writable = writable };
+    if (!mapping->at) {
+        free(mapping);
+        return NULL;
+    }
     mappings = mapping;
     for (unsigned i = 0; i < count; i++) {
         if (mfns[i] >= FRAMES || !frame[mfns[i]].owned) {
@@ -150,7 +162,7 @@ static int set_vcpu(struct guest *guest, unsigned id, const struct vcpu_guest_co
     assert_null(mappings);
     restored_vcpu = *context;
     has_vcpu = true;
-    return 0;
+    return vcpu_error;
 }
 
 static int get_extended(struct guest *guest, unsigned id, uint8_t context[EXTENDED_SIZE])
@@ -162,19 +174,23 @@ static int get_extended(struct guest *guest, unsigned id, uint8_t context[EXTEND
 static int set_extended(struct guest *guest, unsigned id, const uint8_t context[EXTENDED_SIZE])
 {
     memcpy(restored_extended, context, EXTENDED_SIZE);
-    return 0;
+    extended_sets++;
+    return extended_error;
 }
 
 static int get_xsave(struct guest *guest, unsigned id, void **state, size_t *size)
 {
+    if (no_xsave) return 0;
     *size = sizeof(xsave);
     *state = malloc(sizeof(xsave));
+    if (!*state) return -ENOMEM;
     memcpy(*state, xsave, sizeof(xsave));
     return 0;
 }
 
 static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t size)
 {
+    xsave_sets++;
     if (size != sizeof(xsave)) return -EOPNOTSUPP;
     memcpy(restored_xsave, state, size);
     return 0;
@@ -318,7 +334,7 @@ static void make_guest(unsigned long count)
                             .most = may_have };
 }
 
-static const char config[] = "name = \"tape\"\n";
+static const char config[] = "name = \"it\"\n";      /* So that records are aligned. */
 
 static int save(void)
 {
@@ -339,11 +355,11 @@ static int restore(void)
 
     memset(frame, 0, sizeof(frame));
     next_frame = 700;
-    populated = pins = most_looked = 0;
+    populated = pins = most_looked = extended_sets = xsave_sets = 0;
     most = 1000;
     has_vcpu = false;
     give(SHARED, ABSENT);
-    guest = (struct guest){ .hands = &hands, .domid = 6, .vcpus = 2, .shared_mfn = SHARED,
+    guest = (struct guest){ .hands = &hands, .domid = 6, .vcpus = vcpus, .shared_mfn = SHARED,
                             .shared_machine = SHARED << 12, .pages = 123, .most = may_have,
                             .store_port = 7, .console_port = 8 };
     at = 0;

@@ -42,24 +42,37 @@ uint64_t tsc_khz(void)
 }
 
 static unsigned int asked;
+static bool longest;                            /* all subleaves that there could ever be */
 
-/* Three caches, one further subleaf of features, as many extended leaves as AMD's have. */
+/* Three caches, one further subleaf of features, as many extended leaves as AMD's have. Which
+ * subleaf is meant where there is but one, this CPU minds. */
 struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = { ~0u, ~0u, ~0u, ~0u };
 
     asked += leaf == 0xd;
     switch (leaf) {
-    case 0: r.a = 0x20; break;
-    case 4: r.a = subleaf < 3; break;
-    case 7: r.a = 1; break;
+    case 0: r.a = subleaf ? 0 : 0x20; break;
+    case 4: r.a = longest || subleaf < 3 ? 1 : 0x20; break;
+    case 7: r.a = longest ? 9 : 1; break;
+    case 0xb: break;
     case 0xd:
-        r = subleaf < 3 ? (struct cpuid_regs){ 7, 0x340, 0x340, 0 } : (struct cpuid_regs){ 0 };
+        r = longest || subleaf < 3 ? (struct cpuid_regs){ 7, 0x340, 0x340, 0 }
+                                   : (struct cpuid_regs){ 0 };
         break;
-    case 0x80000000: r.a = 0x80000028; break;
-    default: break;
+    case 0x80000000: r.a = subleaf ? 0 : 0x80000028; break;
+    default: r.d -= subleaf; break;
     }
     return r;
+}
+
+/* What asking for a leaf costs, and looking through what was chosen. */
+#define COST_LEAF   150
+#define COST_CHOSEN 12
+
+static int spent_since(int before)
+{
+    return before - cpu.budget;
 }
 
 int copy_from_guest(void *to, vaddr_t from, size_t n)
@@ -97,6 +110,7 @@ static int set_up(void **state)
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     cpu.budget = ENTRY_BUDGET;
     xsave_mask = 7;
+    longest = false;
     return 0;
 }
 
@@ -153,6 +167,7 @@ static void which_leaves(bool host, uint32_t count)
     assert_int_equal(subleaves(count, 0x40000100), 1ul << 63);
     assert_int_equal(subleaves(count, 0x80000008), 1ul << 63);
     assert_int_equal(subleaves(count, 0x80000009), host ? 1ul << 63 : 0);
+    assert_int_equal(subleaves(count, 0x80000021), host ? 1ul << 63 : 0);
     assert_int_equal(subleaves(count, 0x80000022), 0);
 }
 
@@ -170,15 +185,34 @@ static void lists(void **state)
         which_leaves(host, count);
         assert_int_equal(leaves[0].a, host ? 0x20 : 0xd);
         assert_int_equal(leaves[1].c == ~0u, host);
-        assert_true(cpu.budget < ENTRY_BUDGET - (int)count * 100);
+        assert_true(!host || leaves[1].d == ~0u);
         exactly = count;
+        cpu.budget = ENTRY_BUDGET;
+        xsave_mask = 7 | 1 << 9;
         assert_int_equal(list_leaves(index, &exactly), 0);
+        /* two limits, each leaf, and of the areas each that it could have */
+        assert_int_equal(spent_since(ENTRY_BUDGET), (2 + count + (host ? 61 : 2)) * COST_LEAF);
+        xsave_mask = 7;
         exactly = count - 1;
         assert_int_equal(list_leaves(index, &exactly), -ENOBUFS);
         no_memory = true;
         assert_int_equal(list_leaves(index, &count), -ENOMEM);
         no_memory = false;
     }
+}
+
+/* As long as libxc's policies can be: what is beyond them is left out. */
+static void the_longest_list(void **state)
+{
+    uint32_t count = CPU_POLICY_LEAVES;
+
+    longest = true;
+    assert_int_equal(list_leaves(XEN_SYSCTL_cpu_policy_host, &count), 0);
+    assert_int_equal(subleaves(count, 4), 0x3f);
+    assert_int_equal(subleaves(count, 7), 7);
+    assert_int_equal(subleaves(count, 0xb), 3);
+    assert_int_equal(subleaves(count, 0xd), (1ul << 63) - 1);
+    assert_int_equal(count, 120);
 }
 
 static void what_is_no_list(void **state)
@@ -189,6 +223,9 @@ static void what_is_no_list(void **state)
     op.index = XEN_SYSCTL_cpu_policy_pv_max;
     op._rsvd = 1;
     assert_int_equal(sysctl_policy(&caller, &op), -EINVAL);
+    op.index = XEN_SYSCTL_cpu_policy_hvm_max;
+    assert_int_equal(sysctl_policy(&caller, &op), -EOPNOTSUPP);
+    op.index = XEN_SYSCTL_cpu_policy_pv_max;
     op._rsvd = 0;
     assert_int_equal(sysctl_policy(&caller, &op), 0);
     assert_int_equal(op.nr_leaves, CPU_POLICY_LEAVES);
@@ -206,6 +243,7 @@ static void features(void **state)
 
     assert_int_equal(sysctl_featureset(&caller, &op), 0);
     assert_int_equal(op.nr_features, 16);
+    assert_int_equal(spent_since(ENTRY_BUDGET), 16 * COST_LEAF);
     op.features.p = words;
     for (uint32_t room = 0; room < 20; room++) {
         memset(words, 0x55, sizeof(words));
@@ -269,14 +307,16 @@ static void of_a_domain(void **state)
     leaves[1].c = 0;
     assert_int_equal(set(&guest, count, 0), 0);     /* again */
     assert_int_equal(guest.cpu_policy->leaf[1].c, 0);
-    assert_true(get() < count);                     /* without XSAVE there are no areas */
+    count = get();                                  /* without XSAVE there are no areas */
+    assert_int_equal(subleaves(count, 0xb), 3);
+    assert_int_equal(subleaves(count, 0xd), 3);
 }
 
 /* Each leaf is looked for in all of them: a full list of nothing is the longest (I11). */
 static void a_long_list(void **state)
 {
     uint32_t count = get();
-    int32_t before;
+    int32_t before = cpu.budget;
 
     for (; count < CPU_POLICY_LEAVES; count++)
         leaves[count] = (xen_cpuid_leaf_t){ .leaf = 0xd, .subleaf = 63 };
@@ -284,11 +324,22 @@ static void a_long_list(void **state)
         if (leaves[i].leaf != 0x80000000)
             leaves[i] = leaves[CPU_POLICY_LEAVES - 1];
     assert_int_equal(set(&guest, count, 0), 0);
+    assert_int_equal(spent_since(before), CPU_POLICY_LEAVES * COST_ENTRY);
     asked = 0;
     before = cpu.budget;
-    assert_in_range(get(), 20, 40);
+    count = get();
+    assert_in_range(count, 20, 40);
     assert_in_range(asked, 3, 9);                   /* what xsave_mask has, and what is first */
-    assert_true(before - cpu.budget > (int32_t)(20 * 2 * 5 * CPU_POLICY_LEAVES));
+    assert_int_equal(spent_since(before),
+                     (2 + count + 1) * (COST_LEAF + COST_CHOSEN * CPU_POLICY_LEAVES));
+}
+
+static void up_to_the_last_leaf(void **state)
+{
+    uint32_t count = get();
+
+    leaves[count - 1].leaf = 0x80000021;
+    assert_int_equal(set(&guest, count, 0), 0);
 }
 
 static void what_is_no_policy(void **state)
@@ -306,6 +357,15 @@ static void what_is_no_policy(void **state)
     leaves[0].a++;
     assert_int_equal(set(&guest, count, 0), -EINVAL);
     leaves[0].a--;
+    leaves[0].subleaf = 1;                          /* as if it had others, which say nothing */
+    assert_int_equal(set(&guest, count, 0), -EINVAL);
+    leaves[0] = (xen_cpuid_leaf_t){ 0x40000001, ALONE, 0, 0, 0, 0 };
+    assert_int_equal(set(&guest, count, 0), -ERANGE);
+    get();
+    for (uint32_t i = 0; i < count; i++)
+        leaves[i].a += leaves[i].leaf == 0x80000000;
+    assert_int_equal(set(&guest, count, 0), -EINVAL);
+    get();
     leaves[count - 1].leaf = 0x80000022;
     assert_int_equal(set(&guest, count, 0), -ERANGE);
     leaves[count - 1].leaf = 0x40000001;
@@ -332,10 +392,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lists, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_longest_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(features, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_a_domain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_list, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(up_to_the_last_leaf, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_policy, set_up, tear_down),
     };
 

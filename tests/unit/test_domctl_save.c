@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 #include "domctl_host.h"
 
@@ -50,6 +51,42 @@ static void going_on(void **state)
     assert_int_equal(guest.shutdown_code, -1);
 }
 
+/* Pages around the one that cannot be had. */
+static uint8_t *around;
+
+static int map_around(void **state)
+{
+    around = mmap((uint8_t *)NOT_THERE - 4096, 3 * 4096, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    return around == MAP_FAILED || set_up_state(state) ? -1 : 0;
+}
+
+static void state_half_of_which_can_be_written(void **state)
+{
+    op.u.vcpuextstate.buffer.p = (uint64_t *)(around + 4096 - 16);      /* not the registers */
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EFAULT);
+    op.u.vcpuextstate.buffer.p = (uint64_t *)(around + 2 * 4096 - 16);  /* not the two words */
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EFAULT);
+    op.u.vcpuextstate.buffer.p = (uint64_t *)(around + 2 * 4096);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), 0);
+}
+
+/* Of who calls neither can be had, nor does he need to go on. */
+static void of_the_caller(void **state)
+{
+    caller.vcpus[0] = &self;
+    op.u.vcpuextstate.vcpu = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, DOMID_SELF), -EINVAL);
+    op.u.vcpuextstate.size = 16;
+    assert_int_equal(domctl(XEN_DOMCTL_setvcpuextstate, DOMID_SELF), -EINVAL);
+    op.u.vcpuextstate.size = op.u.vcpuextstate.xfeature_mask = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, DOMID_SELF), -EINVAL);
+    caller.life = DOMAIN_SHUT_DOWN;
+    assert_int_equal(domctl(XEN_DOMCTL_resumedomain, DOMID_SELF), -EINVAL);
+    assert_int_equal(caller.life, DOMAIN_SHUT_DOWN);
+    assert_int_equal(did.vcpu_pauses, 0);
+}
+
 static void getting_state(void **state)
 {
     areas[1][600] = 0x77;
@@ -66,7 +103,12 @@ static void getting_state(void **state)
     op.u.vcpuextstate.size++;
     op.u.vcpuextstate.xfeature_mask = 3;
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
+    op.u.vcpuextstate.xfeature_mask = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
     op.u.vcpuextstate.xfeature_mask = ALL;
+    op.u.vcpuextstate.size = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
+    op.u.vcpuextstate.size = 16 + AREA;
     op.u.vcpuextstate.vcpu = 3;
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
     op.u.vcpuextstate.vcpu = 1;
@@ -80,6 +122,11 @@ static void getting_state(void **state)
 
 static void setting_state(void **state)
 {
+    saved.masks[0] = 1;                         /* less is switched on than it ever had */
+    memcpy(saved.area + MXCSR_OFFSET, &(uint32_t){ 0xffff }, 4);
+    assert_int_equal(domctl(XEN_DOMCTL_setvcpuextstate, GUEST), 0);
+    assert_int_equal(guest_vcpus[1].hw.xcr0, 1);
+    saved.masks[0] = 3;
     assert_int_equal(domctl(XEN_DOMCTL_setvcpuextstate, GUEST), 0);
     assert_memory_equal(saved.area, areas[1], AREA);
     assert_int_equal(guest_vcpus[1].hw.xcr0, 3);
@@ -117,6 +164,7 @@ static void state_that_cannot_be_set(void **state)
         refused_with(-EOPNOTSUPP);
     }
     saved.masks[0] = ALL, saved.masks[1] = 3;           /* on, and never had */
+    saved.area[512] = 3;
     refused_with(-EOPNOTSUPP);
     saved.masks[1] = ALL | 1ul << 9;                    /* more than this machine has */
     refused_with(-EOPNOTSUPP);
@@ -251,6 +299,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(going_on, set_up_state, tear_down),
+        cmocka_unit_test_setup_teardown(state_half_of_which_can_be_written, map_around, tear_down),
+        cmocka_unit_test_setup_teardown(of_the_caller, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(getting_state, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(setting_state, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(state_that_cannot_be_set, set_up_state, tear_down),

@@ -182,6 +182,8 @@ static void below_a_limit(void **state)
         { 0, true, false },  { 64, true, false }, { 52, true, false }, { 51, true, false },
         { 33, true, false }, { 32, true, true },  { 31, false, true }, { 13, false, true },
         { 12, false, true }, { 1, false, true },
+        /* what is shifted by them has 64 bits */
+        { 75, true, false }, { 76, true, false }, { 77, true, false }, { 255, true, false },
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -224,6 +226,8 @@ static void what_is_reused_is_flushed(void **state)
 {
     mfn_t m = heap_alloc_frames(2, 0);
 
+    frame_of(MFN(m.n - 1))->flush_stamp = 99;   /* its neighbours are not */
+    frame_of(MFN(m.n + 4))->flush_stamp = 500;
     for (unsigned int i = 0; i < 4; i++) { /* each of its frames, the last one, too */
         heap_free_frames(m, 2);
         frame_of(MFN(m.n + i))->flush_stamp = 100 + i;

@@ -22,15 +22,30 @@
 #define SECRET 0xa5                     /* What is in pages that nobody has cleared. */
 
 static uint8_t disk_bytes[SECTORS * BLOCK_SECTOR], out[sizeof(disk_bytes)], in[sizeof(disk_bytes)];
-static unsigned claims, flushes;
+static unsigned claims, flushes, requests, fails_at;    /* the n-th request from now on does */
+static bool masked;
+static struct { struct block_request *request; bool kicked; } disk_has;
 
-/* --- the disk --- */
+/* --- the disk: it works while somebody waits, if it was told that there is something --- */
 
 static void submit(struct blockdev *device, struct block_request *request)
 {
+    assert_null(disk_has.request);
+    assert_true(masked);                /* An answer may not come before it is waited for. */
+    disk_has.request = request;
+    disk_has.kicked = false;
+}
+
+static void work(struct block_request *request)
+{
     uint8_t *at = disk_bytes + request->sector * BLOCK_SECTOR;
 
+    requests++;
     flushes += request->operation == BLOCK_FLUSH;
+    if (fails_at && --fails_at == 0) {
+        request->done(request, -EIO);
+        return;
+    }
     for (unsigned i = 0; i < request->segments; i++) {
         struct block_segment *segment = &request->segment[i];
 
@@ -46,6 +61,7 @@ static void submit(struct blockdev *device, struct block_request *request)
 
 static void kick(struct blockdev *device)
 {
+    disk_has.kicked = true;
 }
 
 static struct blockdev disk = { .name = "it", .sectors = SECTORS, .flags = BLOCK_CAN_FLUSH,
@@ -78,17 +94,29 @@ void free_pages(void *pages, unsigned order)
 
 bool events_save(void)
 {
-    return false;
+    bool was = masked;
+
+    masked = true;
+    return was;
 }
 
-void events_restore(bool masked)
+void events_restore(bool was_masked)
 {
+    masked = was_masked;
 }
+
+static bool woken;
 
 bool wait_on(struct wait_queue *queue, uint64_t timeout)
 {
-    fail();
-    return false;
+    struct block_request *request = disk_has.request;
+
+    assert_true(request && disk_has.kicked);
+    disk_has.request = NULL;
+    woken = false;
+    work(request);
+    assert_true(woken);
+    return true;
 }
 
 void wait_queue_init(struct wait_queue *queue)
@@ -97,6 +125,7 @@ void wait_queue_init(struct wait_queue *queue)
 
 void wake_all(struct wait_queue *queue)
 {
+    woken = true;
 }
 
 const char *errno_name(long error)
@@ -112,7 +141,8 @@ static int set_up(void **state)
     for (size_t i = 0; i < sizeof(out); i++)
         out[i] = (uint8_t)(1 + i % 151);
     memcpy(out, XL_MAGIC, 32);
-    flushes = 0;
+    flushes = requests = fails_at = 0;
+    masked = false;
     return 0;
 }
 
@@ -197,6 +227,61 @@ static void over_another(void **state)
     assert_int_equal(claims, 0);
 }
 
+/* Whatever the disk cannot do is told, and nothing is there that could be taken for a guest. */
+static void a_disk_that_fails(void **state)
+{
+    struct medium *medium;
+    struct problem problem;
+    unsigned all, nth;
+
+    fails_at = 1;
+    assert_int_equal(medium_to_write("it", false, &medium, &problem), -EIO);
+    assert_non_null(strstr(problem.text, "'it' cannot be read: an error"));
+    assert_int_equal(claims, 0);
+    for (all = nth = 1; nth <= all; nth++) {
+        struct tape *tape;
+        int error;
+
+        assert_int_equal(set_up(state), 0);
+        medium = open(false);
+        tape = medium_tape(medium);
+        requests = 0;
+        fails_at = nth;
+        error = tape->write(tape, out, BUFFER + 700);
+        if (!error) {
+            error = medium_finish(medium, &problem);
+            assert_true(!error || strstr(problem.text, "cannot be written: an error"));
+        }
+        assert_int_equal(error, fails_at ? 0 : -EIO);
+        all = fails_at ? 0 : nth + 1;
+        for (size_t i = 0; i < BUFFER && flushes == 0; i++)
+            assert_int_equal(disk_bytes[i], 0);
+        medium_close(medium, "it");
+        assert_int_equal(claims, 0);
+    }
+    assert_true(nth > 5);               /* zeroes, the rest, a flush, the beginning, a flush */
+}
+
+/* What is read ends where the partition does, though that be within a buffer. */
+static void a_partition_that_ends(void **state)
+{
+    struct medium *medium;
+    struct problem problem;
+    struct tape *tape;
+
+    memcpy(disk_bytes, out, sizeof(out));
+    disk.sectors = SECTORS - 3;
+    assert_int_equal(medium_to_read("it", &medium, &problem), 0);
+    tape = medium_tape(medium);
+    assert_int_equal(tape->read(tape, in, sizeof(in) - 3 * BLOCK_SECTOR - 1), 0);
+    assert_memory_equal(in, out, sizeof(in) - 3 * BLOCK_SECTOR - 1);
+    assert_int_equal(tape->read(tape, in, 1), 0);
+    assert_int_equal(in[0], out[sizeof(in) - 3 * BLOCK_SECTOR - 1]);
+    assert_int_equal(tape->read(tape, in, 1), -ENODATA);
+    medium_close(medium, "it");
+    disk.sectors = SECTORS;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +291,8 @@ int main(void)
         cmocka_unit_test_setup(all_of_it, set_up),
         cmocka_unit_test_setup(more_than_there_is, set_up),
         cmocka_unit_test_setup(over_another, set_up),
+        cmocka_unit_test_setup(a_disk_that_fails, set_up),
+        cmocka_unit_test_setup(a_partition_that_ends, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,7 @@ static void cpus_and_absent_entries(void **state)
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), 0);
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD) | 1ul << 52, DOMID_SELF),
                          0);
+        assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY((1 << 29) - 1, PTE_PCD), DOMID_SELF), 0);
         assert_int_equal(update(SLOT(DOM0S(i), 9), ENTRY(1 << 29, PTE_PCD), DOMID_SELF), -EINVAL);
         run_as(&guest);
     }

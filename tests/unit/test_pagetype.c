@@ -174,6 +174,21 @@ static void counters_stop_before_they_wrap(void **state)
     assert_int_equal(frame_total(&f), FRAME_TOTAL_MASK - 16);
 }
 
+/* Whether a reference was the last one, one count says alone: the other has its bits beside it. */
+static void counts_do_not_meet(void **state)
+{
+    const uint64_t plain = (fresh().state & ~FRAME_TOTAL_MASK) | FRAME_TOTAL_ONE;
+    struct frame f = { .state = plain + 3 * FRAME_TYPED_ONE };
+
+    assert_int_equal(pt_put(&f, 1), PT_LAST);
+    f.state = plain + 2 * FRAME_TYPED_ONE;
+    assert_int_equal(pt_put_type(&f, 1), PT_LAST);
+    f.state = plain + 2 * FRAME_TYPED_ONE;
+    assert_int_equal(pt_put_plain(&f, 1), PT_LAST);
+    f.state = plain + 2 * FRAME_TYPED_ONE;
+    assert_int_equal(pt_undone(&f, 1), PT_LAST);
+}
+
 /* A type that nobody has made true yet is nobody's to share; only a table half way is to be taken
  * over. */
 static void a_type_that_is_not_true_yet(void **state)
@@ -543,6 +558,7 @@ int main(void)
         cmocka_unit_test(the_very_last_reference),
         cmocka_unit_test(short_forms),
         cmocka_unit_test(counters_stop_before_they_wrap),
+        cmocka_unit_test(counts_do_not_meet),
         cmocka_unit_test(random_walks_keep_the_books),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,15 @@ static unsigned int calls;
 static size_t state_size;
 static uint64_t set_rax;
 static long answer;
+static struct {
+    unsigned long number, third, domid;
+    struct mmuext_op mmuext;
+    struct xen_memory_reservation reservation;
+    uint64_t bits;
+    size_t unmapped;
+} called;
+static void *pages;                             /* that are mapped; NULL: they cannot be */
+static bool unreadable;
 
 int control_domain(struct xen_domctl *op)
 {
@@ -43,19 +52,30 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
                     unsigned long d, unsigned long e)
 {
     calls++;
+    called.number = nr;
+    called.third = c;
+    called.domid = d;
+    if (nr == __HYPERVISOR_mmuext_op)
+        called.mmuext = *(const struct mmuext_op *)a;
+    else
+        called.reservation = *(const struct xen_memory_reservation *)b;
     return answer;
 }
 int try_read64(const void *at, uint64_t *word)
 {
     *word = 5;
-    return 0;
+    return unreadable ? -EFAULT : 0;
 }
 void *map_frames(const unsigned long *mfns, size_t count, uint64_t bits, domid_t domid, int *errors)
 {
-    return ERR_PTR(-EPERM);
+    assert_int_equal(domid, 9);
+    called.bits = bits;
+    return pages ? pages : ERR_PTR(-EPERM);
 }
-void unmap_frames(void *pages, size_t count)
+void unmap_frames(void *at, size_t count)
 {
+    assert_ptr_equal(at, pages);
+    called.unmapped = count;
 }
 void thread_yield(void)
 {
@@ -68,6 +88,10 @@ static int set_up(void **state)
     answer = 0;
     allocations_until_failure = 0;
     state_size = 64;
+    pages = NULL;
+    unreadable = false;
+    memset(&called, 0, sizeof(called));
+    memset(&asked, 0, sizeof(asked));
     assert_int_equal(guest_of(9, &guest), 0);
     return 0;
 }
@@ -85,12 +109,68 @@ static void frames(void **state)
     assert_null(guest.hands->map(&guest, wanted, 4, true));
     assert_int_equal(guest.hands->pfn_of(&guest, 3), 5);
     assert_int_equal(guest.hands->pfn_of(&guest, MACH2PHYS_NR_ENTRIES), ABSENT);
+    assert_int_equal(guest.hands->pfn_of(&guest, MACH2PHYS_NR_ENTRIES - 1), 5);
+    unreadable = true;
+    assert_int_equal(guest.hands->pfn_of(&guest, 3), ABSENT);
+    pages = wanted;
+    assert_ptr_equal(guest.hands->map(&guest, wanted, 4, true), pages);
+    assert_int_equal(called.bits, PROT_RW);
+    assert_ptr_equal(guest.hands->map(&guest, wanted, 4, false), pages);
+    assert_int_equal(called.bits, PROT_RO);
+    guest.hands->unmap(&guest, pages, 4);
+    assert_int_equal(called.unmapped, 4);
     answer = 4;
     assert_int_equal(guest.hands->populate(&guest, wanted, 4), 0);
+    assert_true(called.reservation.nr_extents == 4 && called.reservation.domid == 9 &&
+                called.reservation.extent_start.p == wanted);
     answer = 3;                                         /* what there was */
     assert_int_equal(guest.hands->populate(&guest, wanted, 4), -ENOMEM);
     answer = -EPERM;
     assert_int_equal(guest.hands->populate(&guest, wanted, 4), -EPERM);
+}
+
+static void types_and_pins(void **state)
+{
+    static const unsigned int pins[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+                                         MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
+    uint64_t words[3] = { 1, 2, 3 };
+
+    assert_int_equal(guest.hands->types(&guest, words, 3), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_getpageframeinfo3 && asked.domain == 9 &&
+                asked.u.getpageframeinfo3.num == 3 && asked.u.getpageframeinfo3.array.p == words);
+    for (unsigned int level = 1; level <= 4; level++) {
+        answer = level == 4 ? -EINVAL : 0;
+        assert_int_equal(guest.hands->pin(&guest, level, 55 + level), answer);
+        assert_int_equal(called.mmuext.cmd, pins[level - 1]);
+        assert_true(called.mmuext.arg1.mfn == 55 + level && called.domid == 9 && !called.third);
+    }
+    assert_int_equal(guest.hands->unpin(&guest, 70), -EINVAL);
+    assert_true(called.mmuext.cmd == MMUEXT_UNPIN_TABLE && called.mmuext.arg1.mfn == 70 &&
+                called.domid == 9);
+}
+
+static void contexts(void **state)
+{
+    struct vcpu_guest_context context = { .user_regs.rax = 3 };
+    uint8_t extended[EXTENDED_SIZE] = { [0] = 1, [127] = 77 };
+    uint64_t words[8];
+
+    assert_int_equal(guest.hands->get_vcpu(&guest, 2, &context), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_getvcpucontext && asked.u.vcpucontext.vcpu == 2 &&
+                asked.u.vcpucontext.ctxt.p == &context);
+    assert_int_equal(guest.hands->set_vcpu(&guest, 3, &context), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_setvcpucontext && asked.u.vcpucontext.vcpu == 3 &&
+                asked.u.vcpucontext.ctxt.p == &context && asked.domain == 9);
+    assert_int_equal(guest.hands->set_extended(&guest, 2, extended), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_set_ext_vcpucontext && asked.domain == 9 &&
+                asked.u.ext_vcpucontext.vcpu == 2 && ((uint8_t *)&asked.u)[127] == 77);
+    assert_int_equal(guest.hands->get_extended(&guest, 3, extended), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_get_ext_vcpucontext && asked.domain == 9 &&
+                asked.u.ext_vcpucontext.vcpu == 3 && extended[0] == 3 && extended[127] == 0);
+    assert_int_equal(guest.hands->set_xsave(&guest, 1, words, sizeof(words)), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_setvcpuextstate && asked.domain == 9 &&
+                asked.u.vcpuextstate.vcpu == 1 && asked.u.vcpuextstate.size == sizeof(words) &&
+                asked.u.vcpuextstate.buffer.p == words);
 }
 
 static void vector_registers(void **state)
@@ -128,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_known, set_up), cmocka_unit_test_setup(frames, set_up),
+        cmocka_unit_test_setup(types_and_pins, set_up), cmocka_unit_test_setup(contexts, set_up),
         cmocka_unit_test_setup(vector_registers, set_up), cmocka_unit_test_setup(goes_on, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

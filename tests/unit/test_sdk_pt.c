@@ -22,7 +22,7 @@ static struct { char kind; uint64_t a, b; domid_t owner; } done[2000];
 static unsigned int done_count, hypercalls, multicalls;
 static uint64_t refused_value = ~0ull;  /* an update with this value is refused */
 static unsigned int refused_op = ~0u;
-static bool refuse_multicall;
+static bool refuse_multicall, refuse_late;     /* all is done, and an error is said */
 
 static long update(const struct mmu_update *at, unsigned long count, unsigned int *how_many,
                    domid_t owner)
@@ -45,7 +45,7 @@ static long update(const struct mmu_update *at, unsigned long count, unsigned in
     }
     if (how_many)
         *how_many = (unsigned int)count;
-    return 0;
+    return refuse_late ? -22 : 0;
 }
 
 static long extended(const struct mmuext_op *at, unsigned long count, domid_t owner)
@@ -121,7 +121,7 @@ static int set_up(void **state)
     done_count = hypercalls = multicalls = 0;
     refused_value = ~0ull;
     refused_op = ~0u;
-    refuse_multicall = false;
+    refuse_multicall = refuse_late = false;
     memset(&pt_statistics, 0, sizeof pt_statistics);
     return 0;
 }
@@ -350,6 +350,10 @@ static void frames_are_mapped(void **state)
         unmap_frames(at, 700);
         done_count = 0;
     }
+    refuse_late = true;                         /* whose, nobody can say */
+    errors[8] = 77;
+    assert_int_equal(PTR_ERR(map_frames(mfns, 8, PROT_RO, 9, errors)), -22);
+    assert_int_equal(errors[8], 77);
 }
 
 /* Each vCPU has its own updates, owner and errors; the TLBs are everybody's. */

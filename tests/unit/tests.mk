@@ -142,6 +142,9 @@ guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 heap.sources := hypervisor/memory/heap.c
 heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
+heap_blocks.sources := hypervisor/memory/heap.c
+heap_blocks.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHEAP_MAX_ORDER=3 \
+    -include tests/unit/layout_host.h
 hypercalls.sources := hypervisor/entry/hypercall.c
 hypercalls.cflags := $(RING0_CFLAGS)
 image.sources := builder/image.c
@@ -199,6 +202,8 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
+others_tables.sources = $(pagetables.sources)
+others_tables.cflags := $(mmuext.cflags)
 pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
     hypervisor/calls/foreign.c hypervisor/calls/named.c hypervisor/memory/frame.c \
     hypervisor/calls/mmu_update.c \
@@ -242,6 +247,8 @@ scan_fuzz.libraries := $(SCAN_LIBRARIES)
 save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/file.c \
     dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+save_lies.sources := $(save.sources)
+save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)

@@ -23,6 +23,12 @@
 /* One access, as written: for memory that others change. */
 #define READ_ONCE(x)       (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)   (*(volatile __typeof__(x) *)&(x) = (v))
+/* The same in an order: what stands behind the load is done after it, what stands before the store
+ * is done before it. */
+#define LOAD_ACQUIRE(x) \
+    __atomic_load_n((const volatile __typeof__(x) *)&(x), __ATOMIC_ACQUIRE)
+#define STORE_RELEASE(x, v) \
+    __atomic_store_n((volatile __typeof__(x) *)&(x), (v), __ATOMIC_RELEASE)
 
 /* Bit `bit` of an array of words, with a lock prefix. test_and_* return what it was. */
 static inline void set_bit(unsigned int bit, volatile unsigned long *words)
