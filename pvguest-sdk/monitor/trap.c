@@ -13,6 +13,7 @@
 #include "direct.h"
 #include "machine.h"
 #include "shadow.h"
+#include "translate.h"
 #include "trap.h"
 
 struct trap_counters trap_counters;
@@ -35,6 +36,7 @@ int trap_init(void)
 void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
 {
     if (!ready) return;
+    translate_invalidated(linear, all);
     if (all)
         shadow_forget_all();
     else
@@ -166,6 +168,9 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
         trap_counters.system_calls++;
         machine->vcpu.rip -= 2;
         return interpret_here(machine);
+    case EXIT_REPLACED:
+        trap_counters.patched++;
+        return interpret_here(machine);
     case TRAP_PF:
         return page_fault(machine, exit);
     case TRAP_BP:
@@ -205,9 +210,15 @@ static void set_alarm(uint64_t next)
 
 enum step run_directly(struct machine *machine)
 {
+    bool translated = machine->translating && machine->vcpu.cpl == 0;
     struct direct_exit exit;
     int error;
 
+    if (translated) {
+        enum translated how = translate_enter(machine);
+        if (how == TRANSLATED_NOT) return interpret_here(machine);
+        if (how == TRANSLATED_NEVER) return interpret_unknown(machine);
+    }
     set_alarm(pit_next(&machine->pit));
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {
@@ -216,5 +227,6 @@ enum step run_directly(struct machine *machine)
     }
     exit = direct_run(&machine->vcpu);
     trap_counters.exits++;
+    if (translated && translate_leave(machine, &exit)) return STEP_DONE;
     return deal_with(machine, &exit);
 }
