@@ -211,6 +211,7 @@ void machine_fail(struct machine *m, const char *format, ...)
 static void tell_counters(void)
 {
     const struct trap_counters *c = &trap_counters;
+    const struct translate_counters *t = &translate_counters;
 
     printk("monitor: %lu exits: %lu page faults, %lu privileged, %lu replaced, %lu system calls, "
            "%lu events\n", c->exits, c->page_faults, c->privileged, c->patched, c->system_calls,
@@ -218,12 +219,9 @@ static void tell_counters(void)
     printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
            "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
            shadow_counters.resets);
-    if (machine.translating)
-        printk("monitor: %lu instructions translated in %lu blocks, %lu branches chained, %lu "
-               "targets looked up, %lu validations, %lu flushes\n", translate_instructions(),
-               translate_counters.blocks, translate_counters.chained,
-               translate_counters.looked_up, translate_counters.validations,
-               translate_counters.flushes);
+    printk("monitor: %lu instructions translated in %lu blocks, %lu branches chained, %lu found "
+           "late; %lu validations, cache emptied %lu times\n", translate_instructions(),
+           t->blocks, t->chained, t->looked_up, t->validations, t->flushes);
 }
 
 void guest_main(void)
@@ -244,7 +242,7 @@ void guest_main(void)
     load();
     attach();
     printk("monitor: mode=%s, %lu MiB, entry %lx, arguments \"%s\"\n",
-           machine.translating ? "translate" : machine.kernel_direct ? "trap" : "emulate", size >> 20, machine.vcpu.rip,
+           options.mode[0] ? options.mode : "emulate", size >> 20, machine.vcpu.rip,
            options.arguments);
     if (!thread_create("type", type, NULL))
         give_up("no memory for a thread");

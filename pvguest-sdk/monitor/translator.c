@@ -221,11 +221,12 @@ static void make_push(struct code *code)
 
 static bool make_load(struct code *code, const struct instruction *insn)
 {
-    uint8_t *rex = &code->bytes[code->opcode - 1];
+    uint8_t *rex;
 
     code->bytes[code->opcode] = 0x8b;
     code->bytes[code->modrm] &= (uint8_t)~0x38u;
     if (!insn->rex) return insert(code, code->opcode, 0x48);
+    rex = &code->bytes[code->opcode - 1];
     *rex = (uint8_t)((*rex | 8) & ~4u);
     return true;
 }
