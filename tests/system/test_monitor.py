@@ -55,7 +55,7 @@ def test_on_real_xen(mode):
 
 
 HOSTILE = machine.BUILD / "archive" / "hostile.elf"
-SURVIVED = ["ports", "msrs", "mappings", "writes", "aliases", "faults"]
+SURVIVED = ["ports", "msrs", "mappings", "writes", "aliases", "faults", "moves", "window"]
 ENDS = {
     "triple": "the guest has shut down: a triple fault",
     "unknown": r"an instruction that is not offered: .*0f 58 c0",

@@ -61,7 +61,7 @@ static void on_trap(int number, siginfo_t *information, void *context)
     registers[REG_EFL] = 0x202;
 }
 
-/* --- the guest: code, data, stack, each a page below 2 GiB, at its own address and at another -- */
+/* --- the guest: code, data, stack, a page each below 2 GiB, at its own address and at another - */
 
 enum { PAGE = 4096, SLOTS = 0x800, FUNCTIONS = 4, FUNCTION_ROOM = 0x100, MAIN = 0x400 };
 #define ELSEWHERE (1ull << 39)
@@ -148,7 +148,7 @@ static void distance_to(const uint8_t *where)
 
 static void with_data(unsigned int opcode, unsigned int reg)
 {
-    byte(0x48 | (reg >> 3) << 2 | (random_word() & 3));         /* REX.X, REX.B: they mean nothing */
+    byte(0x48 | (reg >> 3) << 2 | (random_word() & 3));         /* REX.X, .B: without meaning */
     byte(opcode);
     byte((reg & 7) << 3 | 5);
     distance_to(data + random_word() % 512 * 2);
