@@ -211,7 +211,6 @@ void machine_fail(struct machine *m, const char *format, ...)
 static void tell_counters(void)
 {
     const struct trap_counters *c = &trap_counters;
-    const struct translate_counters *t = &translate_counters;
 
     printk("monitor: %lu exits: %lu page faults, %lu privileged, %lu replaced, %lu system calls, "
            "%lu events\n", c->exits, c->page_faults, c->privileged, c->patched, c->system_calls,
@@ -219,9 +218,9 @@ static void tell_counters(void)
     printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
            "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
            shadow_counters.resets);
-    printk("monitor: %lu instructions translated in %lu blocks, %lu branches chained, %lu found "
-           "late; %lu validations, cache emptied %lu times\n", translate_instructions(),
-           t->blocks, t->chained, t->looked_up, t->validations, t->flushes);
+    printk("monitor: %lu blocks translated, %lu branches chained, %lu found late; %lu validations, "
+           "cache emptied %lu times\n", c->blocks, c->chained, c->looked_up, c->validations,
+           c->emptied);
 }
 
 void guest_main(void)

@@ -23,12 +23,11 @@
 #include "shadow.h"
 #include "translate.h"
 #include "translator.h"
+#include "trap.h"
 
 enum { MAPPINGS = 256, MOST_WRITES = 16, CODE_BYTES = BLOCK_LONGEST * LONGEST_INSTRUCTION };
 #define WINDOW 0xfffffc0000000000ull
 #define READABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
-
-struct translate_counters translate_counters;
 
 static struct translator translator;
 static struct code_page source_page;            /* in machine->code of all pages that have blocks */
@@ -41,17 +40,12 @@ static struct mapping {
 } mappings[MAPPINGS];
 static unsigned int mapping_count;
 
-/* Where it goes on after an exit at an instruction that was copied: not in a new block. */
-static uint64_t stopped_rip;
-static uint32_t stopped_at;
-
 static void forget_all(struct machine *machine)
 {
     translation_reset(&translator);
     mapping_count = 0;
-    stopped_at = 0;
     machine->code_written = false;
-    translate_counters.flushes++;
+    trap_counters.emptied++;
 }
 
 static void map_cache_page(unsigned int number)
@@ -82,11 +76,6 @@ int translate_init(struct machine *machine)
     return pt_flush();
 }
 
-uint64_t translate_instructions(void)
-{
-    return translator.instructions;
-}
-
 /* --- what blocks were made from --- */
 
 void translate_invalidated(uint64_t linear, bool all)
@@ -105,7 +94,7 @@ static void validate(struct machine *machine)
         struct mapping *m = &mappings[i];
         if (m->valid)
             continue;
-        translate_counters.validations++;
+        trap_counters.validations++;
         m->valid = walk(&machine->vcpu, m->linear, ACCESS_FETCH, &t) &&
                    t.physical == m->physical && t.page_size == m->size;
         stale |= !m->valid;
@@ -120,26 +109,23 @@ static void add_mapping(struct machine *machine, uint64_t linear, const struct t
 
     for (unsigned int i = 0; i < mapping_count; i++)
         if (mappings[i].linear == start && mappings[i].size == t->page_size) return;
-    if (mapping_count == MAPPINGS)
-        forget_all(machine);
-    mappings[mapping_count++] = (struct mapping){
-        start, t->physical & ~(t->page_size - 1), t->page_size, true
-    };
+    machine->code_written |= mapping_count == MAPPINGS;         /* before another block is run */
+    if (mapping_count < MAPPINGS)
+        mappings[mapping_count++] = (struct mapping){
+            start, t->physical & ~(t->page_size - 1), t->page_size, true
+        };
 }
 
-/* The page at that address, for an instruction to be fetched; NULL: there is none, or (`never`)
- * none for a block. */
+/* The page at that address, for an instruction to be fetched; NULL: there is none for a block. */
 static const uint8_t *find_source(struct machine *machine, uint64_t linear,
-                                  struct translation *t, bool *never)
+                                  struct translation *t)
 {
     uint64_t number;
 
-    *never = false;
     if (!walk(&machine->vcpu, linear, ACCESS_FETCH, t)) return NULL;
     number = t->physical / PAGE;
-    if (number >= machine->pages) return NULL;
-    *never = machine->rewritten[number] >= MOST_WRITES;
-    return *never ? NULL : machine->page[number];
+    return number < machine->pages && machine->rewritten[number] < MOST_WRITES
+        ? machine->page[number] : NULL;
 }
 
 /* Nobody writes to it unseen from now on. */
@@ -159,10 +145,9 @@ static unsigned int read_source(struct machine *machine, uint64_t linear, uint8_
                                 unsigned int size, struct translation t[2])
 {
     unsigned int count = 0, room = (unsigned int)(PAGE - linear % PAGE);
-    bool never;
 
     for (unsigned int i = 0; i < 2 && count < size; i++) {
-        const uint8_t *page = find_source(machine, linear + count, &t[i], &never);
+        const uint8_t *page = find_source(machine, linear + count, &t[i]);
         unsigned int n = size - count < room ? size - count : room;
         if (!page)
             break;
@@ -184,8 +169,6 @@ static uint32_t make(struct machine *machine, uint64_t rip)
 
     if (!count) return 0;
     watch(machine, rip, &t[0]);
-    if (count > room)
-        add_mapping(machine, rip + room, &t[1]);
     block = translation_make(&translator, rip, bytes, count, within, &used);
     if (!block) {
         forget_all(machine);
@@ -193,7 +176,7 @@ static uint32_t make(struct machine *machine, uint64_t rip)
     }
     if (used > room)
         watch(machine, rip + room, &t[1]);
-    translate_counters.blocks++;
+    trap_counters.blocks++;
     return block;
 }
 
@@ -220,41 +203,32 @@ static void set_flag(const struct vcpu *vcpu)
     pt_invlpg(WINDOW + CACHE_IF);
 }
 
-enum translated translate_enter(struct machine *machine)
+bool translate_enter(struct machine *machine)
 {
     struct vcpu *vcpu = &machine->vcpu;
-    const struct site *site;
-    struct translation t;
     uint32_t at;
-    bool never;
 
-    if (vcpu->rflags & (FLAG_IOPL | FLAG_AC | FLAG_VM)) return TRANSLATED_NOT;
-    validate(machine);
-    at = stopped_at && vcpu->rip == stopped_rip ? stopped_at : block_at(machine, vcpu->rip);
-    if (!at) {
-        find_source(machine, vcpu->rip, &t, &never);
-        return never ? TRANSLATED_NEVER : TRANSLATED_NOT;
-    }
-    site = translation_site(&translator, at);
-    if (site->kind == SITE_INTERPRET) return TRANSLATED_NOT;
+    if (vcpu->rflags & (FLAG_IOPL | FLAG_AC | FLAG_VM)) return false;
+    at = block_at(machine, vcpu->rip);
+    if (!at || translation_site(&translator, at)->kind == SITE_INTERPRET) return false;
     set_flag(vcpu);
     vcpu->rip = WINDOW + at;
-    return TRANSLATED;
+    return true;
 }
 
 /* An int3 for want of a block: makes it, and lets who came here go there at once next time. */
 static void find_next(struct machine *machine, const struct site *site)
 {
-    uint64_t flushes = translate_counters.flushes, rip = machine->vcpu.rip;
+    uint64_t flushes = trap_counters.emptied, rip = machine->vcpu.rip;
     struct site was = *site;
     uint32_t block = block_at(machine, rip);
 
     if (!block) return;
     if (was.kind == SITE_MISS) {
-        translate_counters.looked_up++;
+        trap_counters.looked_up++;
         translation_offer(&translator, rip, block);
-    } else if (flushes == translate_counters.flushes) {
-        translate_counters.chained++;
+    } else if (flushes == trap_counters.emptied) {
+        trap_counters.chained++;
         translation_chain(&translator, &was, block);
     }
 }
@@ -262,7 +236,7 @@ static void find_next(struct machine *machine, const struct site *site)
 bool translate_leave(struct machine *machine, struct direct_exit *exit)
 {
     struct vcpu *vcpu = &machine->vcpu;
-    bool stopped = exit->vector == TRAP_BP;
+    bool stopped = exit->vector == TRAP_BP, stored;
     uint64_t at = vcpu->rip - WINDOW - stopped;
     const struct site *site = translation_site(&translator, at);
 
@@ -270,15 +244,10 @@ bool translate_leave(struct machine *machine, struct direct_exit *exit)
         machine_fail(machine, "the guest has left its translation, for %lx", vcpu->rip);
         return true;
     }
-    translation_settle(&translator, site, vcpu);
-    stopped_rip = vcpu->rip;
-    stopped_at = site->kind == SITE_RUN && !site->undo ? site->at : 0;
-    if (stopped) {
-        exit->vector = EXIT_REPLACED;
-        if (site->kind == SITE_INTERPRET) return false;
-        find_next(machine, site);
-        return true;
-    }
-    /* the flag's page is read-only: an interrupt waits */
-    return exit->vector == TRAP_PF && translation_took_flag(site);
+    stored = translation_settle(&translator, site, vcpu);
+    if (!stopped) return stored && exit->vector == TRAP_PF;     /* an interrupt waits for that */
+    exit->vector = EXIT_REPLACED;
+    if (site->kind == SITE_INTERPRET) return false;
+    find_next(machine, site);
+    return true;
 }

@@ -10,23 +10,11 @@
 struct machine;
 struct direct_exit;
 
-struct translate_counters {
-    uint64_t blocks, chained, looked_up, validations, flushes;
-};
-extern struct translate_counters translate_counters;
-
 /* The cache, mapped; after trap_init(). -ENOMEM, or what the hypervisor says. */
 int translate_init(struct machine *machine);
-/* How many instructions were translated since then. */
-uint64_t translate_instructions(void);
-
-enum translated {
-    TRANSLATED,         /* RIP is in the cache: run it */
-    TRANSLATED_NOT,     /* what is at RIP is for the interpreter */
-    TRANSLATED_NEVER,   /* and so is what follows */
-};
-/* Finds or makes the block at the guest's RIP. */
-enum translated translate_enter(struct machine *machine);
+/* Finds or makes the block at the guest's RIP; that is in the cache then. False: what is there is
+ * for the interpreter. */
+bool translate_enter(struct machine *machine);
 /* The state after an exit becomes the guest's own. True: the exit was the translation's affair, and
  * is dealt with; an instruction to interpret is EXIT_REPLACED now. */
 bool translate_leave(struct machine *machine, struct direct_exit *exit);

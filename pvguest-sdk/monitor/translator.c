@@ -213,12 +213,7 @@ static bool copy(const struct generator *g, const struct instruction *insn, cons
            make_absolute(code, insn, g->source + insn->length + (uint64_t)insn->displacement);
 }
 
-/* What a call or jump of an operand (FF) reads becomes what PUSH reads, or MOV to RAX. */
-static void make_push(struct code *code)
-{
-    code->bytes[code->modrm] = (uint8_t)((code->bytes[code->modrm] & ~0x38u) | 6 << 3);
-}
-
+/* What a jump of an operand (FF) reads becomes what MOV to RAX reads. */
 static bool make_load(struct code *code, const struct instruction *insn)
 {
     uint8_t *rex;
@@ -323,33 +318,25 @@ static enum flow popf(struct generator *g, uint64_t next)
     return GOES_ON;
 }
 
-/* Any 64 bits can be pushed; 32, sign-extended, at once. Then the guest is at `target`, or at the
- * target (`undo`). */
-static void push_return(struct generator *g, uint64_t address, uint64_t target, unsigned int undo)
+/* Eight bytes, by an instruction that has four, sign-extended. Kernels are where that is enough. */
+static bool can_push(uint64_t address)
 {
-    int32_t low = (int32_t)address;
+    return (uint64_t)(int32_t)address == address;
+}
 
-    if ((uint64_t)low == address) {
-        OP(g, 0, 0x68);
-        put_bytes(g, &low, 4);
-    } else {
-        uint32_t place = g->t->end + 8;
-        OP_NEAR(g, 0, place, 0xff, 0x35);                               /* push [behind the jmp] */
-    }
-    g->source = target;
-    g->shadow = 0;
-    if ((uint64_t)low != address) {
-        OP(g, undo, 0xeb, 8);
-        put_bytes(g, &address, 8);
-    }
+static void push_return(struct generator *g, uint64_t address)
+{
+    OP(g, 0, 0x68);
+    put_bytes(g, &address, 4);
 }
 
 static enum flow call(struct generator *g, const struct instruction *insn, uint64_t next)
 {
-    uint64_t target = next + insn->immediate;
-
-    push_return(g, next, target, 0);
-    go_to(g, target);
+    if (!can_push(next)) return interpreted(g);
+    push_return(g, next);
+    g->source = next + insn->immediate;
+    g->shadow = 0;
+    go_to(g, g->source);
     return ENDS;
 }
 
@@ -358,11 +345,12 @@ static enum flow call_indirect(struct generator *g, const struct instruction *in
 {
     struct code code;
 
-    if (!copy(g, insn, bytes, &code)) return interpreted(g);
-    make_push(&code);
+    if (!can_push(next) || !copy(g, insn, bytes, &code)) return interpreted(g);
+    /* as PUSH, which reads the same */
+    code.bytes[code.modrm] = (uint8_t)((code.bytes[code.modrm] & ~0x38u) | 6 << 3);
     put(g, 0, code.bytes, code.count);
     OP_NEAR(g, UNDO_PUSH, CACHE_TARGET, 0x8f, 0x05);                    /* pop [target] */
-    push_return(g, next, g->source, AT_TARGET);
+    push_return(g, next);
     go_to_target(g);
     return ENDS;
 }
@@ -420,18 +408,17 @@ static enum flow translate(struct generator *g, const struct instruction *insn,
     return copied(g, insn, bytes);
 }
 
-static void add_block(struct translator *t, uint64_t source)
+/* The next one; false: there is no room. */
+static bool add_block(struct translator *t, uint64_t source)
 {
     uint32_t *bucket = &t->buckets[source % BUCKETS];
 
+    if (t->block_count == BLOCKS || t->site_count + BLOCK_LONGEST * MOST_SITES >= SITES ||
+        t->end + BLOCK_LONGEST * MOST_BYTES >= CACHE_TABLE)
+        return false;
     t->blocks[t->block_count] = (struct block){ source, t->end, *bucket };
     *bucket = ++t->block_count;
-}
-
-static bool has_room(const struct translator *t)
-{
-    return t->block_count < BLOCKS && t->site_count + BLOCK_LONGEST * MOST_SITES < SITES &&
-           t->end + BLOCK_LONGEST * MOST_BYTES < CACHE_TABLE;
+    return true;
 }
 
 uint32_t translation_make(struct translator *t, uint64_t source, const uint8_t *bytes,
@@ -443,8 +430,7 @@ uint32_t translation_make(struct translator *t, uint64_t source, const uint8_t *
     enum flow flow = GOES_ON;
     uint32_t block = t->end;
 
-    if (!has_room(t)) return 0;
-    add_block(t, source);
+    if (!add_block(t, source)) return 0;
     while (flow == GOES_ON) {
         uint8_t shadow = g.shadow;
         g.source = source + at;
@@ -465,7 +451,6 @@ uint32_t translation_make(struct translator *t, uint64_t source, const uint8_t *
     }
     g.shadow = 0;
     put_stubs(&g);
-    t->instructions += done;
     *used = at;
     return block;
 }
@@ -491,12 +476,7 @@ const struct site *translation_site(const struct translator *t, uint64_t at)
     return low < t->site_count && t->sites[low].at == at ? &t->sites[low] : NULL;
 }
 
-bool translation_took_flag(const struct site *site)
-{
-    return site->undo & TAKE_FLAG;
-}
-
-void translation_settle(const struct translator *t, const struct site *site, struct vcpu *vcpu)
+bool translation_settle(const struct translator *t, const struct site *site, struct vcpu *vcpu)
 {
     uint64_t flag = load_place(t->cache + CACHE_IF, 8);
 
@@ -513,6 +493,7 @@ void translation_settle(const struct translator *t, const struct site *site, str
         vcpu->general[RDX] = load_place(t->cache + CACHE_RDX, 8);
     vcpu->rflags = (vcpu->rflags & ~(uint64_t)FLAG_IF) | (flag & FLAG_IF);
     vcpu->shadow = site->undo & AFTER_STI;
+    return site->undo & TAKE_FLAG;
 }
 
 void translation_chain(struct translator *t, const struct site *site, uint32_t block)

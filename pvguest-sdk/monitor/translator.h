@@ -60,7 +60,6 @@ struct translator {
     unsigned int site_count, block_count;
     uint32_t buckets[BUCKETS];
     uint32_t end;               /* of what is used of the cache */
-    uint64_t instructions;      /* translated since the beginning */
 };
 
 /* Forgets all; with `cache`, `address`, `sites` and `blocks` set, also the beginning. */
@@ -75,11 +74,9 @@ uint32_t translation_make(struct translator *translator, uint64_t source, const 
 /* The site at that offset; NULL: nothing begins there. */
 const struct site *translation_site(const struct translator *translator, uint64_t at);
 /* The processor stands before the site's instruction: registers, RIP, IF and the shadow of STI
- * become those of the guest. */
-void translation_settle(const struct translator *translator, const struct site *site,
+ * become those of the guest. True: a store of the flag, which is thereby done. */
+bool translation_settle(const struct translator *translator, const struct site *site,
                         struct vcpu *vcpu);
-/* True: so the flag was stored already, and the instruction is done. */
-bool translation_took_flag(const struct site *site);
 /* From now on the branch to this site goes to that block. */
 void translation_chain(struct translator *translator, const struct site *site, uint32_t block);
 /* From now on indirect branches find it. */

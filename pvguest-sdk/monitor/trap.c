@@ -11,6 +11,7 @@
 #include <pvguest/traps.h>
 #include "code.h"
 #include "direct.h"
+#include "internal.h"
 #include "machine.h"
 #include "shadow.h"
 #include "translate.h"
@@ -43,17 +44,12 @@ void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
         shadow_forget(linear);
 }
 
-static bool canonical(uint64_t linear)
-{
-    return (int64_t)(linear << 16) >> 16 == (int64_t)linear;
-}
-
 bool runs_directly(const struct machine *machine)
 {
     const struct vcpu *vcpu = &machine->vcpu;
 
     if (!ready || !(vcpu->efer & EFER_LMA) || !(vcpu->segment[CS].flags & SEGMENT_LONG) ||
-        vcpu->rflags & FLAG_TF || vcpu->shadow || !canonical(vcpu->rip))
+        vcpu->rflags & FLAG_TF || vcpu->shadow || !is_canonical(vcpu->rip))
         return false;
     return vcpu->cpl == 3 ? machine->user_direct : vcpu->cpl == 0 && machine->kernel_direct;
 }
@@ -113,7 +109,7 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     int error;
 
     trap_counters.page_faults++;
-    if (!canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
+    if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
     if (!walk(vcpu, exit->address, access, &t))
         return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
     page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
@@ -148,7 +144,7 @@ static enum step breakpoint(struct machine *machine)
 
 /* The interpreter knows fewer instructions than the CPU: what it does not know has faulted for the
  * guest. */
-static enum step privileged(struct machine *machine, const struct direct_exit *exit)
+static enum step emulate(struct machine *machine, const struct direct_exit *exit)
 {
     enum step step = interpret_here(machine);
 
@@ -180,7 +176,7 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     case TRAP_SS:
     case TRAP_GP:
     case TRAP_UD:
-        return privileged(machine, exit);
+        return emulate(machine, exit);
     default:
         return reflect(machine, exit->vector, exit->vector == TRAP_AC, exit->error);
     }
@@ -214,11 +210,7 @@ enum step run_directly(struct machine *machine)
     struct direct_exit exit;
     int error;
 
-    if (translated) {
-        enum translated how = translate_enter(machine);
-        if (how == TRANSLATED_NOT) return interpret_here(machine);
-        if (how == TRANSLATED_NEVER) return interpret_unknown(machine);
-    }
+    if (translated && !translate_enter(machine)) return interpret_here(machine);
     set_alarm(pit_next(&machine->pit));
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {

@@ -65,7 +65,7 @@ COUNTERS = {
     "replaced": r"(\d+) replaced", "system calls": r"(\d+) system calls",
     "events": r"(\d+) events", "reflected": r"(\d+) exceptions reflected",
     "shadow fills": r"(\d+) entries filled", "shadow flushes": r"emptied (\d+) times, pruned",
-    "translated": r"(\d+) instructions translated", "validations": r"(\d+) validations",
+    "translated": r"(\d+) blocks translated", "validations": r"(\d+) validations",
 }
 FEW, MANY = 1, 9
 NO_MONITOR = {NATIVE: "native: there is no monitor", PORT: "ported: there is no monitor"}
