@@ -211,6 +211,11 @@ void code_forget(struct machine *machine, uint64_t number)
     struct code_page *page = machine->code[number];
 
     machine->code[number] = NULL;
+    if (!page->copy) {
+        machine->rewritten[number] += machine->rewritten[number] < UINT8_MAX;
+        machine->code_written = true;
+        return;
+    }
     shadow_forget_all();                        /* before the copy is anything else */
     free_page(page->copy);
     free(page);

@@ -20,7 +20,7 @@ struct image;
 struct instruction;
 
 struct code_page {
-    uint8_t *copy;
+    uint8_t *copy;                      /* NULL: it is translated, not executed (translate.h) */
     uint8_t patched[4096 / 8];          /* a bit for each byte: int3 is ours */
 };
 

@@ -9,7 +9,8 @@
 
 struct vcpu;
 
-enum { EXIT_EVENT = 256, EXIT_SYSCALL = 257 };          /* beside the vectors of exceptions */
+/* beside the vectors of exceptions; the last is not the CPU's, but translate.h's */
+enum { EXIT_EVENT = 256, EXIT_SYSCALL = 257, EXIT_REPLACED = 258 };
 
 struct direct_exit {
     unsigned int vector;

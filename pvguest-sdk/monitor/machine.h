@@ -35,6 +35,9 @@ struct machine {
     struct virtual_disk disk;
     struct virtual_card card;
     bool user_direct, kernel_direct;    /* what runs on the CPU itself: trap.h */
+    bool translating;           /* the kernel as translate.h makes it */
+    uint8_t *rewritten;         /* how often each page that it was made from was written to */
+    bool code_written;          /* one was, since translate.c has looked */
     bool attention;             /* an event came while it ran directly: look around at once */
     bool over, failed;          /* ended; and not as a kernel ends that is well */
 };

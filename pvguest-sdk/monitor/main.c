@@ -6,6 +6,7 @@
  *   mode=emulate      the guest's kernel is interpreted, its user mode runs directly
  *   user=emulate      that is interpreted, too
  *   mode=trap         both run directly, and what traps is emulated
+ *   mode=translate    user mode runs directly, the kernel is translated to code that does
  *   memory=32         of the guest, in MiB; else all that the domain has to spare
  *   kernel=NAME       what to boot, where the ramdisk is an archive (ustar) of several files
  *   module=NAME       a file of the archive that the kernel gets as its module
@@ -23,6 +24,7 @@
 #include "interpret.h"
 #include "machine.h"
 #include "shadow.h"
+#include "translate.h"
 #include "trap.h"
 
 enum { SPARE_PAGES = 1536, LEAST = 4, MOST = 2048 };
@@ -83,10 +85,11 @@ static void read_options(void)
 
 static void choose_mode(void)
 {
-    machine.kernel_direct = !strcmp(options.mode, "trap");
+    machine.translating = !strcmp(options.mode, "translate");
+    machine.kernel_direct = machine.translating || !strcmp(options.mode, "trap");
     machine.user_direct = strcmp(options.user, "emulate");
     if (!machine.kernel_direct && options.mode[0] && strcmp(options.mode, "emulate"))
-        give_up("mode=%s is not there: emulate or trap", options.mode);
+        give_up("mode=%s is not there: emulate, trap or translate", options.mode);
     if (options.user[0] && (machine.user_direct || machine.kernel_direct))
         give_up("user=%s: the word is user=emulate, and for mode=emulate", options.user);
 }
@@ -126,7 +129,9 @@ static void prepare_directly(struct image kernel)
 
     if (error)
         give_up("the guest cannot run directly here: %s", errno_name(error));
-    if (!machine.kernel_direct) return;
+    if (machine.translating && translate_init(&machine))
+        give_up("no memory for a cache of translations: 5 MiB");
+    if (!machine.kernel_direct || machine.translating) return;
     if (code_scan(&machine, kernel, &found))
         give_up("no memory for copies of the kernel's code");
     printk("monitor: %u functions of the kernel run directly, in them %u instructions replaced; %u "
@@ -213,6 +218,9 @@ static void tell_counters(void)
     printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
            "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
            shadow_counters.resets);
+    printk("monitor: %lu blocks translated, %lu branches chained, %lu found late; %lu validations, "
+           "cache emptied %lu times\n", c->blocks, c->chained, c->looked_up, c->validations,
+           c->emptied);
 }
 
 void guest_main(void)
@@ -233,7 +241,7 @@ void guest_main(void)
     load();
     attach();
     printk("monitor: mode=%s, %lu MiB, entry %lx, arguments \"%s\"\n",
-           machine.kernel_direct ? "trap" : "emulate", size >> 20, machine.vcpu.rip,
+           options.mode[0] ? options.mode : "emulate", size >> 20, machine.vcpu.rip,
            options.arguments);
     if (!thread_create("type", type, NULL))
         give_up("no memory for a thread");

@@ -26,9 +26,11 @@ static struct shadow {
 } shadows[SHADOWS];
 
 static uint64_t *tables[TABLES];
-static unsigned int taken;
+static unsigned int taken, kept;        /* the first of them are the window's */
 static bool giants;                     /* some are parts of pages larger than 2 MiB */
 static unsigned int in_use = SHADOWS;   /* which one the hypervisor has */
+static uint64_t *window;                /* the table of its entries, or NULL */
+static unsigned int window_slot;
 
 static unsigned int slot_of(uint64_t address, unsigned int level)
 {
@@ -37,7 +39,9 @@ static unsigned int slot_of(uint64_t address, unsigned int level)
 
 bool shadow_may(uint64_t address)
 {
-    return slot_of(address, 4) - HYPERVISOR_SLOT >= HYPERVISOR_SLOTS;
+    unsigned int slot = slot_of(address, 4);
+
+    return slot - HYPERVISOR_SLOT >= HYPERVISOR_SLOTS && !(window && slot == window_slot);
 }
 
 int shadow_init(void)
@@ -87,9 +91,9 @@ static int prune(void)
     }
     pt_flush_tlb();
     error = pt_flush();
-    for (unsigned int i = 0; i < taken && !error; i++)
+    for (unsigned int i = kept; i < taken && !error; i++)
         error = make_blank(tables[i]);
-    taken = 0;
+    taken = kept;
     shadow_counters.resets++;
     return error;
 }
@@ -112,6 +116,19 @@ static uint64_t *table_for(const struct shadow *shadow, uint64_t address, bool c
         table = lower;
     }
     return table;
+}
+
+int shadow_window(uint64_t address)
+{
+    window = table_for(&shadows[SHADOW_KERNEL], address, true);
+    window_slot = slot_of(address, 4);
+    kept = taken;
+    return pt_flush();
+}
+
+void shadow_window_page(unsigned int number, const void *page, uint64_t bits)
+{
+    pt_set(virt_to_machine(&window[number]), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | bits);
 }
 
 int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits,

@@ -11,8 +11,10 @@
 #include <pvguest/traps.h>
 #include "code.h"
 #include "direct.h"
+#include "internal.h"
 #include "machine.h"
 #include "shadow.h"
+#include "translate.h"
 #include "trap.h"
 
 struct trap_counters trap_counters;
@@ -35,15 +37,11 @@ int trap_init(void)
 void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
 {
     if (!ready) return;
+    translate_invalidated(linear, all);
     if (all)
         shadow_forget_all();
     else
         shadow_forget(linear);
-}
-
-static bool canonical(uint64_t linear)
-{
-    return (int64_t)(linear << 16) >> 16 == (int64_t)linear;
 }
 
 bool runs_directly(const struct machine *machine)
@@ -51,7 +49,7 @@ bool runs_directly(const struct machine *machine)
     const struct vcpu *vcpu = &machine->vcpu;
 
     if (!ready || !(vcpu->efer & EFER_LMA) || !(vcpu->segment[CS].flags & SEGMENT_LONG) ||
-        vcpu->rflags & FLAG_TF || vcpu->shadow || !canonical(vcpu->rip))
+        vcpu->rflags & FLAG_TF || vcpu->shadow || !is_canonical(vcpu->rip))
         return false;
     return vcpu->cpl == 3 ? machine->user_direct : vcpu->cpl == 0 && machine->kernel_direct;
 }
@@ -111,7 +109,7 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     int error;
 
     trap_counters.page_faults++;
-    if (!canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
+    if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
     if (!walk(vcpu, exit->address, access, &t))
         return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
     page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
@@ -146,7 +144,7 @@ static enum step breakpoint(struct machine *machine)
 
 /* The interpreter knows fewer instructions than the CPU: what it does not know has faulted for the
  * guest. */
-static enum step privileged(struct machine *machine, const struct direct_exit *exit)
+static enum step emulate(struct machine *machine, const struct direct_exit *exit)
 {
     enum step step = interpret_here(machine);
 
@@ -166,6 +164,9 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
         trap_counters.system_calls++;
         machine->vcpu.rip -= 2;
         return interpret_here(machine);
+    case EXIT_REPLACED:
+        trap_counters.patched++;
+        return interpret_here(machine);
     case TRAP_PF:
         return page_fault(machine, exit);
     case TRAP_BP:
@@ -175,7 +176,7 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     case TRAP_SS:
     case TRAP_GP:
     case TRAP_UD:
-        return privileged(machine, exit);
+        return emulate(machine, exit);
     default:
         return reflect(machine, exit->vector, exit->vector == TRAP_AC, exit->error);
     }
@@ -205,9 +206,11 @@ static void set_alarm(uint64_t next)
 
 enum step run_directly(struct machine *machine)
 {
+    bool translated = machine->translating && machine->vcpu.cpl == 0;
     struct direct_exit exit;
     int error;
 
+    if (translated && !translate_enter(machine)) return interpret_here(machine);
     set_alarm(pit_next(&machine->pit));
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {
@@ -216,5 +219,6 @@ enum step run_directly(struct machine *machine)
     }
     exit = direct_run(&machine->vcpu);
     trap_counters.exits++;
+    if (translated && translate_leave(machine, &exit)) return STEP_DONE;
     return deal_with(machine, &exit);
 }

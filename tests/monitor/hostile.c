@@ -260,6 +260,55 @@ static void faults(void)
     check(FAULTS("int $0x50", "i"(0)) && caught_vector == 13, "a gate that is not there");
 }
 
+/* Code at an address that means one page, then another, then none that may be executed; far from
+ * where a displacement reaches. It asks where it is: by a call's return address, and by RIP. */
+static void moves(void)
+{
+    static uint8_t room[2][4096] __attribute__((aligned(4096))) = {
+        { 0xe8, 1, 0, 0, 0, 0xc3, 0x58, 0xff, 0xe0 },   /* call 6; 5: ret; 6: pop rax; jmp rax */
+        { 0x48, 0x8d, 5, 0, 0, 0, 0, 0xc3 },            /* lea rax, [rip]; ret */
+    };
+    const uint64_t at = 0xa000000000, expected[] = { at + 5, at + 7 };
+    uint64_t root;
+
+    level4[1] = (uint64_t)tables[0] | 3;
+    tables[0][128] = (uint64_t)tables[1] | 3;
+    tables[1][0] = (uint64_t)tables[2] | 3;
+    __asm__ volatile("movq %%cr3, %0" : "=r"(root));
+    for (int turn = 0; turn < 24; turn++) {
+        int which = turn / 2 % 2;
+        tables[2][0] = (uint64_t)room[which] | 3;
+        if (turn % 3)
+            __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
+        else
+            __asm__ volatile("movq %0, %%cr3" : : "r"(root) : "memory");
+        check(((uint64_t (*)(void))at)() == expected[which], "code that has another page now");
+    }
+    tables[2][0] |= 1ull << 63;
+    __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
+    check(FAULTS("jmpq *%%rcx", "c"(at)) && caught_vector == 14, "code that is none any more");
+    tables[2][0] = 0;
+    __asm__ volatile("movq %0, %%cr3" : : "r"(root) : "memory");
+    check(FAULTS("jmpq *%%rcx", "c"(at)) && caught_vector == 14, "code that is gone");
+}
+
+/* Where a translation has its cache: whatever is written there, the machine goes on. */
+static void window(void)
+{
+    const uint64_t at = 0xfffffc0000000000;
+    volatile uint64_t *other = (uint64_t *)(at + 0x40080000);
+
+    for (uint64_t i = 0; i < 3 * 4096; i += 0x208)
+        (void)FAULTS("movq $-1, %%rax; movq %%rax, (%%rcx)", "c"(at + i));
+    __asm__ volatile("cli");
+    check(FAULTS("jmpq *%%rcx", "c"(at + 0x2000)) && caught_vector == 14, "no code of ours");
+    level4[504] = (uint64_t)tables[0] | 3;
+    tables[0][1] = 0x83;
+    *other = 77;
+    check(*(volatile uint64_t *)0x80000 == 77, "memory in the same slot");
+    faults();
+}
+
 /* --- a virtio disk that is lied to ----------------------------------------------------------- */
 
 #define BAR 0xfe004000ull
@@ -334,6 +383,8 @@ static const struct { const char *name; void (*run)(void); bool ends; } trials[]
     { "writes", writes_code, false },
     { "aliases", aliases, false },
     { "faults", faults, false },
+    { "moves", moves, false },
+    { "window", window, false },
     { "rings", rings, false },
     { "triple", triple, true },
     { "unknown", unknown, true },

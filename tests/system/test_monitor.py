@@ -19,10 +19,11 @@ def all_passed(box, timeout=240):
     assert box.which == 0, match.group(0) + "\n" + box.tail(40)
 
 
-@pytest.mark.parametrize("mode", ["emulate", "half", "trap"])
+@pytest.mark.parametrize("mode", ["emulate", "half", "trap", "translate"])
 def test_as_a_domu(system, mode):
     """Files on a disk of dom0's; the tests fork, page and run out of memory."""
-    name = {"emulate": "emulated", "half": "half", "trap": "trapped"}[mode]
+    name = {"emulate": "emulated", "half": "half", "trap": "trapped",
+            "translate": "translated"}[mode]
     system.create(f"monitor-{mode}.cfg")
     all_passed(system)
     system.expect(r"the guest switches the machine off")
@@ -38,7 +39,7 @@ def alone(name, words, hypervisor=machine.DOMUS, kernel=None):
                            modules=[[MONITOR] + words.split(" "), [tar]])
 
 
-MODES = ["mode=emulate user=emulate", "mode=emulate", "mode=trap"]
+MODES = ["mode=emulate user=emulate", "mode=emulate", "mode=trap", "mode=translate"]
 KERNEL = "memory=32 kernel=kernel.elf module=insula-fs.img"
 
 
@@ -54,7 +55,7 @@ def test_on_real_xen(mode):
 
 
 HOSTILE = machine.BUILD / "archive" / "hostile.elf"
-SURVIVED = ["ports", "msrs", "mappings", "writes", "aliases", "faults"]
+SURVIVED = ["ports", "msrs", "mappings", "writes", "aliases", "faults", "moves", "window"]
 ENDS = {
     "triple": "the guest has shut down: a triple fault",
     "unknown": r"an instruction that is not offered: .*0f 58 c0",
@@ -64,7 +65,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("mode, hypervisor", [(mode, machine.DOMUS) for mode in MODES] +
-                         [("mode=trap", machine.XEN)])
+                         [("mode=trap", machine.XEN), ("mode=translate", machine.XEN)])
 def test_a_hostile_kernel(mode, hypervisor):
     """What a PC survives the monitor survives; what ends a PC ends the guest, with a sentence."""
     if hypervisor is machine.XEN and not machine.xen_available():
@@ -81,7 +82,7 @@ def test_a_hostile_kernel(mode, hypervisor):
             assert re.match(good, said), f"{trial}: {said}\n{box.tail(40)}"
 
 
-@pytest.mark.parametrize("mode", ["emulate", "trap"])
+@pytest.mark.parametrize("mode", ["emulate", "trap", "translate"])
 def test_a_disk_that_is_lied_to(system, mode):
     """Queues anywhere, descriptors in circles, all of the device's registers: the guest lives on,
     and so do its neighbours."""
@@ -92,7 +93,7 @@ def test_a_disk_that_is_lied_to(system, mode):
     assert "hello" in system.shell("insula1", "echo hello")
 
 
-@pytest.mark.parametrize("mode", ["emulate", "trap"])
+@pytest.mark.parametrize("mode", ["emulate", "trap", "translate"])
 def test_somebody_types(mode):
     """The serial port's input, by interrupt; the shell waits for it, and the monitor sleeps."""
     with alone(f"typing-{mode}", f"mode={mode} {KERNEL}") as box:
