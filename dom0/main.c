@@ -16,6 +16,7 @@
 #include "dom0/options.h"
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
+#include "dom0/storage/files.h"
 #include "dom0/worker.h"
 #include "dom0/xc/control.h"
 #include "dom0/xenstore/rings.h"
@@ -49,6 +50,23 @@ static void start_xenstore(void)
     must(xs_printf(XS_NONE, "/local/domain/0", "domid", "0"), "XenStore");
 }
 
+/* One that has files for us is none of the guests', who have the first of the others. */
+static void start_disks(void)
+{
+    struct blockdev *guests = NULL, *files = NULL, *disk;
+
+    for (unsigned i = 0; (disk = real_disk(i)); i++) {
+        if (!files && files_is_disk(disk))
+            files = disk;
+        else if (!guests)
+            guests = disk;
+        else
+            printk("dom0: disk %s is not used: guests have the first one\n", disk->name);
+    }
+    disks_start(guests);
+    files_start(files);
+}
+
 /* A machine without disk or card is a machine too. */
 static void start_devices(const char *ip)
 {
@@ -57,7 +75,7 @@ static void start_devices(const char *ip)
 
     if (found < 0)
         printk("dom0: no PCI: %s\n", errno_name(found));
-    disks_start(found < 0 ? NULL : real_disk(0));
+    start_disks();
     card = found < 0 ? NULL : real_card(0);
     pci_name_undriven();
     must(br0_start(card), "the bridge");

@@ -16,8 +16,11 @@
 
 static int check(const struct blockdev *device, const struct block_request *request)
 {
+    bool identify = request->operation == BLOCK_IDENTIFY;
+
     if (request->operation == BLOCK_FLUSH) return 0;
-    if (request->operation != BLOCK_READ && (device->flags & BLOCK_READ_ONLY))
+    if (identify && !(device->flags & BLOCK_CAN_IDENTIFY)) return refused(-EOPNOTSUPP);
+    if (request->operation != BLOCK_READ && !identify && (device->flags & BLOCK_READ_ONLY))
         return refused(-EROFS);
     if (request->sectors == 0 || request->sectors > device->sectors ||
         request->sector > device->sectors - request->sectors)
@@ -108,7 +111,7 @@ int block_window_open(struct block_window *window, const char *name, struct bloc
     *window = (struct block_window){
         .device = { .name = name,
                     .sectors = sectors,
-                    .flags = whole->flags,
+                    .flags = whole->flags & ~BLOCK_CAN_IDENTIFY,
                     .max_segments = whole->max_segments,
                     .submit = window_submit,
                     .kick = window_kick,

@@ -9,6 +9,7 @@
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
 #include <pvguest/sched.h>
+#include <pvguest/string.h>
 
 static void finished(struct block_request *request, int status)
 {
@@ -69,4 +70,17 @@ int block_flush(struct blockdev *device)
     struct block_request request = { .operation = BLOCK_FLUSH };
 
     return run(device, &request);
+}
+
+int block_identify(struct blockdev *device, char serial[BLOCK_SERIAL_BYTES + 1])
+{
+    _Alignas(BLOCK_SECTOR) char said[BLOCK_SECTOR] = "";
+    int error = transfer(device, BLOCK_IDENTIFY, 0, said, 1);
+    size_t size = 0;
+
+    while (!error && size < BLOCK_SERIAL_BYTES && said[size] > ' ' && said[size] <= '~')
+        size++;
+    memcpy(serial, said, size);
+    serial[size] = '\0';
+    return error;
 }

@@ -38,6 +38,15 @@ $(NATIVE)/user/%.o: $(INSULA)/user/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(USER_CFLAGS) -c -o $@ $<
 
+# The shell's line editor is that of dom0's prompt.
+$(NATIVE)/user/line.o: dom0/console/line.c dom0/console/line.h
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(USER_CFLAGS) -c -o $@ $<
+$(NATIVE)/user/sh.o: dom0/console/line.h
+$(NATIVE)/user/sh.o: USER_CFLAGS += -Idom0/console
+$(NATIVE)/bin/sh: $(NATIVE)/user/line.o
+
 $(NATIVE)/bin/%: $(NATIVE)/user/%.o $(NATIVE)/user/library.o $(INSULA)/user/user.ld
 	$(say) LD $@
 	@mkdir -p $(@D)

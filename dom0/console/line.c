@@ -5,17 +5,41 @@
  * So a line longer than the terminal is wide is edited at its end only. Earlier lines are kept
  * here: there is one operator.
  */
-#include "dom0/console/line.h"
-#include <pvguest/bits.h>
+#include "line.h"
+#if __STDC_HOSTED__
+#include <string.h>
+#else
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+char *strstr(const char *s, const char *what);
+#endif
 
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
 #define KNOWN_BYTES 128u                /* A word that can be completed. */
 #define CONTROL(letter) ((letter) & 31)
+#define ESCAPE 27
 
 static char earlier[EARLIER][EARLIER_BYTES];
 static unsigned earlier_count;          /* In all. */
 static char sought[EARLIER_BYTES];
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As much of it as there is room for. */
+static void copy(char *to, const char *from, size_t room)
+{
+    size_t size = least(strlen(from), room - 1);
+
+    memcpy(to, from, size);
+    to[size] = '\0';
+}
 
 /* --- what the terminal is sent --- */
 
@@ -56,7 +80,7 @@ static void insert(struct line *line, const char *bytes, size_t count)
 
     if (count > room)
         bell(line);
-    count = MIN(count, room);
+    count = least(count, room);
     if (!count) return;
     memmove(line->text + line->at + count, line->text + line->at, line->length - line->at);
     memcpy(line->text + line->at, bytes, count);
@@ -102,7 +126,7 @@ static void keep(struct line *line)
     line->text[line->length] = '\0';
     if (line->length && line->length < EARLIER_BYTES &&
         (!earlier_count || strcmp(earlier_line(1), line->text)))
-        strlcpy(earlier[earlier_count++ % EARLIER], line->text, EARLIER_BYTES);
+        copy(earlier[earlier_count++ % EARLIER], line->text, EARLIER_BYTES);
 }
 
 static void bring(struct line *line, unsigned back)
@@ -120,12 +144,12 @@ static void seek(struct line *line)
 
     if (!line->seeks) {
         line->text[line->length] = '\0';
-        strlcpy(sought, line->text, sizeof(sought));
+        copy(sought, line->text, sizeof(sought));
     }
     line->seeks = true;
-    while (back <= MIN(earlier_count, EARLIER) && !strstr(earlier_line(back), sought))
+    while (back <= least(earlier_count, EARLIER) && !strstr(earlier_line(back), sought))
         back++;
-    if (back > MIN(earlier_count, EARLIER))
+    if (back > least(earlier_count, EARLIER))
         bell(line);
     else
         bring(line, back);
@@ -133,26 +157,34 @@ static void seek(struct line *line)
 
 /* --- words that are known --- */
 
-/* Does the word at `from` name a command? Then nothing stands before it but perhaps "xl". */
+static bool is_end(const struct line *line, char c)
+{
+    for (const char *end = line->ends; end && *end; end++)
+        if (*end == c) return true;
+    return false;
+}
+
+/* Does the word at `from` name a command? Then nothing stands before it but perhaps that word. */
 static bool is_first(const struct line *line, size_t from)
 {
-    size_t begin = from;
+    size_t begin = from, size = line->before ? strlen(line->before) : 0;
 
-    while (begin && line->text[begin - 1] != ';')
+    while (begin && !is_end(line, line->text[begin - 1]))
         begin--;
     while (begin < from && line->text[begin] == ' ')
         begin++;
-    if (from - begin > 2 && !memcmp(line->text + begin, "xl ", 3))
-        for (begin += 2; begin < from && line->text[begin] == ' '; )
+    if (size && from - begin > size && line->text[begin + size] == ' ' &&
+        !memcmp(line->text + begin, line->before, size))
+        for (begin += size; begin < from && line->text[begin] == ' '; )
             begin++;
     return begin == from;
 }
 
 /* Somebody else gave them their names, which may speak to a terminal, or be no single word here. */
-static bool can_be_typed(const char *word)
+static bool can_be_typed(const struct line *line, const char *word)
 {
     for (; *word; word++)
-        if (*word <= ' ' || *word > '~' || *word == ';') return false;
+        if (*word <= ' ' || *word > '~' || is_end(line, *word)) return false;
     return true;
 }
 
@@ -164,14 +196,15 @@ static size_t matches(const struct line *line, size_t from, char *common, bool s
     const char *word;
 
     for (size_t n = 0; (word = line->known(n, first)) != NULL; n++) {
-        if (strlen(word) < size || memcmp(word, line->text + from, size) || !can_be_typed(word))
+        if (strlen(word) < size || memcmp(word, line->text + from, size) ||
+            !can_be_typed(line, word))
             continue;
         if (show) {
             line->write(count ? "  " : "\n", count ? 2 : 1);
             line->write(word, strlen(word));
         }
         if (!count++)
-            strlcpy(common, word, KNOWN_BYTES);
+            copy(common, word, KNOWN_BYTES);
         for (same = 0; common[same] && common[same] == word[same]; )
             same++;
         common[same] = '\0';
@@ -184,7 +217,7 @@ static void complete(struct line *line)
     char common[KNOWN_BYTES];
     size_t from = line->at, count, more;
 
-    while (from && line->text[from - 1] != ' ' && line->text[from - 1] != ';')
+    while (from && line->text[from - 1] != ' ' && !is_end(line, line->text[from - 1]))
         from--;
     count = line->known ? matches(line, from, common, false) : 0;
     if (!count) {
@@ -233,7 +266,7 @@ static bool edit(struct line *line, int key)
     case CONTROL('R'): seek(line); break;
     case CONTROL('I'): complete(line); break;
     case LINE_UP:
-        if (line->back < MIN(earlier_count, EARLIER))
+        if (line->back < least(earlier_count, EARLIER))
             bring(line, line->back + 1);
         break;
     case LINE_DOWN:
@@ -264,4 +297,45 @@ bool line_take_key(struct line *line, int key)
     keep(line);
     line->write("\n", 1);
     return true;
+}
+
+/* --- keys of several bytes --- */
+
+/* By its last byte, or by its number before a ~; 0: it is none that is known. */
+static int key_of(int last, int number)
+{
+    switch (last == '~' ? number : last) {
+    case 'A': return LINE_UP;
+    case 'B': return LINE_DOWN;
+    case 'C': return LINE_RIGHT;
+    case 'D': return LINE_LEFT;
+    case 'H': case 1: case 7: return LINE_HOME;
+    case 'F': case 4: case 8: return LINE_END;
+    case 3:   return LINE_DELETE;
+    default:  return 0;
+    }
+}
+
+bool line_take_byte(struct line *line, unsigned char byte)
+{
+    int key = byte;
+
+    if (line->state == LINE_PLAIN && byte != ESCAPE) return line_take_key(line, key);
+    if (line->state == LINE_PLAIN) {
+        line->state = LINE_ESCAPED;
+        return false;
+    }
+    if (line->state == LINE_ESCAPED && (byte == '[' || byte == 'O')) {
+        line->state = LINE_SEQUENCE;
+        line->number = 0;
+        return false;
+    }
+    if (line->state == LINE_SEQUENCE && byte >= ' ' && byte < '@') {
+        line->number = byte >= '0' && byte <= '9' ? line->number % 100 * 10 + byte - '0' : 0;
+        return false;
+    }
+    if (byte >= ' ')                    /* Else Escape was all; then Enter is Enter. */
+        key = line->state == LINE_SEQUENCE ? key_of(byte, line->number) : 0;
+    line->state = LINE_PLAIN;
+    return line_take_key(line, key);
 }

@@ -25,7 +25,7 @@
 #define SHOWN 256u                      /* At once, of a long line; as a console's turn has. */
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
 
-enum { CONTROL_C = 3, ESCAPE = 27 };
+#define CONTROL_C 3
 
 static struct {
     bool active, echo;              /* The operator edits; what comes now is his own echo. */
@@ -171,43 +171,13 @@ bool terminal_interrupted(void)
     return interrupted;
 }
 
-static int get_byte(void)
+static unsigned char get_byte(void)
 {
     char key;
 
     while (!terminal_keys(&key, 1, 60 * NS_PER_S))
         ;
     return (unsigned char)key;
-}
-
-/* A key that a terminal sends as several bytes: by its last one, or by its number before a ~; 0: it
- * is none that is known. */
-static int key_of(int last, int number)
-{
-    switch (last == '~' ? number : last) {
-    case 'A': return LINE_UP;
-    case 'B': return LINE_DOWN;
-    case 'C': return LINE_RIGHT;
-    case 'D': return LINE_LEFT;
-    case 'H': case 1: case 7: return LINE_HOME;
-    case 'F': case 4: case 8: return LINE_END;
-    case 3:   return LINE_DELETE;
-    default:  return 0;
-    }
-}
-
-static int get_key(void)
-{
-    int c = get_byte(), number = 0;
-
-    if (c != ESCAPE) return c;
-    c = get_byte();
-    if (c == '[' || c == 'O') {
-        for (c = get_byte(); c >= ' ' && c < '@'; c = get_byte())
-            number = c >= '0' && c <= '9' ? number % 100 * 10 + c - '0' : 0;
-        if (c >= ' ') return key_of(c, number);
-    }
-    return c < ' ' ? c : 0;             /* Escape was all; then Enter is Enter. */
 }
 
 /* --- the operator's line --- */
@@ -227,11 +197,11 @@ static void echo(const char *bytes, size_t size)
 void terminal_read_line(const char *prompt, char *text, size_t size)
 {
     editor.line = (struct line){ .prompt = prompt, .text = text, .room = size, .write = echo,
-                                 .known = editor.known };
+                                 .known = editor.known, .ends = ";", .before = "xl" };
     editor.interrupted = false;
     editor.active = true;
     echo(prompt, strlen(prompt));
-    while (!line_take_key(&editor.line, get_key()))
+    while (!line_take_byte(&editor.line, get_byte()))
         ;
     editor.active = false;
 }

@@ -26,7 +26,7 @@
 
 static struct domain *domains;
 static domid_t highest;                 /* Number that any has had. */
-static const struct archive *files;
+static struct archive files;
 static MUTEX(lock);                     /* One change of the set of domains at a time. */
 static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
 static WAIT_QUEUE(ended_queue);
@@ -137,7 +137,7 @@ static int bring_up(struct domain *domain, const struct domain_source *source, b
     struct build_result built;
     uint64_t since = now_ns();
     int error = source ? source->build(source, &domain->config, &built, problem)
-                       : recipe_build(files, &domain->config, &built, problem);
+                       : recipe_build(&files, &domain->config, &built, problem);
 
     if (!error) {
         domain->domid = built.domid;
@@ -227,7 +227,7 @@ int domains_read(const char *file, const char *more, struct config *config,
                  struct problem *problem)
 {
     problem->at = (struct config_place){ .line = 0 };
-    return recipe_read(files, file, more, config, problem);
+    return recipe_read(&files, file, more, config, problem);
 }
 
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
@@ -245,13 +245,9 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     return error;
 }
 
-void domains_for_each_file(void (*visit)(const char *name, size_t size))
+struct archive *domains_files(void)
 {
-    static struct archive_file file;            /* Large; the prompt's only. */
-    size_t position = 0;
-
-    while (archive_next(files, &position, &file) > 0)
-        visit(file.name, file.size);
+    return &files;
 }
 
 /* --- the operator's wishes --- */
@@ -562,7 +558,7 @@ int domains_start(const struct archive *archive)
 {
     int error;
 
-    files = archive;
+    files = *archive;
     error = event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
     if (error < 0) return error;
     return thread_create("domains", life_thread, NULL) ? 0 : -ENOMEM;

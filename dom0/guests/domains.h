@@ -45,8 +45,9 @@ int domains_start(const struct archive *archive);
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
                    struct problem *problem);
 
-/* What is in the archive. */
-void domains_for_each_file(void (*visit)(const char *name, size_t size));
+/* What guests are made of. It is changed with the lock held (domains_begin), by the prompt, which
+ * therefore may look at it without. */
+struct archive *domains_files(void);
 
 /* By number, or else by name, if that is no number that a guest has had; NULL: no such guest. Takes
  * no lock: the answer holds until the caller sleeps. */

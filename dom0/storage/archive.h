@@ -13,6 +13,7 @@
 struct archive {
     const uint8_t *bytes;
     size_t size;
+    void *memory;               /* Of its owner, to free; NULL: it stays, as the boot module. */
 };
 
 struct archive_file {

@@ -296,6 +296,7 @@ static const struct command other_commands[] = {
       do_served, "", 0 },
     { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, "", 0 },
     { "ls", "", "the same", 0, 0, verb_files, "", 0 },
+    { "refresh", "", "take domus-run's files as they are now", 0, 0, verb_refresh, "", 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, "", 0 },
     { "consoles", "[on|off]", "show guests' output here, line by line", 0, 1, do_consoles, "", 0 },
     { "wait", "NAME [SECONDS]", "until a guest has ended; Ctrl-C ends it", 1, 2, verb_wait, "", 0 },
@@ -523,13 +524,16 @@ void commands_script(const char *text, size_t size)
 
 /* --- what Tab knows --- */
 
-static struct { size_t left; bool found; char name[128]; } sought_file;
-
-static void look_at_file(const char *name, size_t size)
+/* The n-th of the archive. */
+static const char *known_file(size_t n)
 {
-    if (sought_file.found || sought_file.left--) return;
-    sought_file.found = true;
-    strlcpy(sought_file.name, name, sizeof(sought_file.name));
+    static struct archive_file file;
+    size_t position = 0;
+
+    do {
+        if (archive_next(domains_files(), &position, &file) <= 0) return NULL;
+    } while (n--);
+    return file.name;
 }
 
 /* Commands; behind them guests, and files of the archive. */
@@ -543,10 +547,7 @@ static const char *known_word(size_t n, bool first)
     for (; domain && n; n--)
         domain = domains_next(domain);
     if (domain) return domain->config.name;
-    sought_file.left = n;
-    sought_file.found = false;
-    domains_for_each_file(look_at_file);
-    return sought_file.found ? sought_file.name : NULL;
+    return known_file(n);
 }
 
 void commands_prompt(void)

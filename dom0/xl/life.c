@@ -229,17 +229,6 @@ bool verb_wait(const struct call *call)
     return wait_for(call->word[0], seconds);
 }
 
-static void file_row(const char *name, size_t size)
-{
-    printk("%10lu %s\n", (unsigned long)size, name);
-}
-
-bool verb_files(const struct call *call)
-{
-    domains_for_each_file(file_row);
-    return true;
-}
-
 /* Asks one guest, or with -a all of them; with -w it is over when they have ended. */
 static bool ask_to_end(const struct call *call, const char *what, const char *doing)
 {

@@ -64,7 +64,10 @@ bool verb_shutdown(const struct call *call);
 bool verb_reboot(const struct call *call);
 bool verb_destroy(const struct call *call);
 bool verb_wait(const struct call *call);
+
+/* files.c */
 bool verb_files(const struct call *call);
+bool verb_refresh(const struct call *call);
 
 /* saving.c */
 bool verb_save(const struct call *call);

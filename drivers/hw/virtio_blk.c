@@ -27,6 +27,7 @@
 #define TYPE_READ 0
 #define TYPE_WRITE 1
 #define TYPE_FLUSH 4
+#define TYPE_GET_ID 8
 #define TYPE_DISCARD 11
 
 #define SLOTS 64u
@@ -60,6 +61,7 @@ static const uint32_t type_of[] = {
     [BLOCK_WRITE] = TYPE_WRITE,
     [BLOCK_FLUSH] = TYPE_FLUSH,
     [BLOCK_DISCARD] = TYPE_DISCARD,
+    [BLOCK_IDENTIFY] = TYPE_GET_ID,
 };
 
 /* Fills the chain; the number of buffers. */
@@ -90,6 +92,9 @@ static unsigned int build_chain(struct slot *slot, const struct block_request *r
         chain[count++] = (struct virtq_buffer){ request->segment[i].machine,
                                                 request->segment[i].length,
                                                 request->operation == BLOCK_READ };
+    if (request->operation == BLOCK_IDENTIFY)
+        chain[count++] = (struct virtq_buffer){ request->segment[0].machine, BLOCK_SERIAL_BYTES,
+                                                true };
     chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, status), 1, true };
     return count;
 }
@@ -216,7 +221,7 @@ static void describe(struct virtio_blk *disk, const char *name)
     disk->device = (struct blockdev){
         .name = name,
         .sectors = virtio_config(&disk->virtio, CONFIG_CAPACITY, 8),
-        .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) |
+        .flags = BLOCK_BY_DMA | BLOCK_CAN_IDENTIFY | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) |
                  (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
                  (features & F_READ_ONLY ? BLOCK_READ_ONLY : 0),
         .max_segments = disk->max_segments,

@@ -42,10 +42,11 @@ def in_list(path):
 
 
 def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,
-            net=None, icount=False, rr=None):
+            net=None, icount=False, rr=None, files=None):
     """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: an
     image, raw or .qcow2; snapshot: what is written to it is forgotten; net: QEMU's -netdev with the
-    id n0; rr: "record" or "replay", within a recording's folder (recording.py)."""
+    id n0; rr: "record" or "replay", within a recording's folder (recording.py); files: the socket
+    of a disk of files for dom0 (files.py)."""
     words = [host.program("qemu-system-x86_64"),
              "-M", "q35", "-accel", accel, "-cpu", cpu, "-m", str(memory),
              "-smp", str(smp), "-display", "none", "-vga", "none", *line, "-no-reboot", *boot]
@@ -58,6 +59,11 @@ def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None
                   # ours are domus-run's: QEMU's would keep a second machine from a look at it
                   (",snapshot=on,file.locking=off" if snapshot else ""),
                   "-device", f"virtio-blk-pci,drive={'r0' if rr else 'd0'},disable-legacy=on"]
+    if files:
+        words += ["-drive", "if=none,id=files,format=raw,read-only=on,file.driver=nbd,"
+                  f"file.server.type=unix,file.server.path={in_list(files)}",
+                  "-device", "virtio-blk-pci,drive=files,serial=domus-files,disable-legacy=on,"
+                  "addr=1e"]
     if disk and rr:
         words += ["-drive", "driver=blkreplay,if=none,id=r0,image=d0"]
     if net:

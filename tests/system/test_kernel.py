@@ -30,6 +30,24 @@ def test_natively():
         assert box.wait_off() == 0
 
 
+def test_lines_are_edited_by_the_shell(system):
+    """As at dom0's prompt: arrows, earlier lines, Tab. What a program reads are lines; what is
+    typed before anybody reads waits."""
+    system.create("insula1.cfg")
+    with system.console("insula1"):
+        for keys, answer in (("eco  one\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dh\r", r"\none\r"),
+                             ("\x1b[A\x7f\x7f\x7ftwo\r", r"\ntwo\r"),
+                             ("one\x12\r", r"\none\r"),
+                             ("mk\t/three\rl\t\t", r"\nln  ls\r"),
+                             ("s\x01\x05 thr\t\x15ls\r", r"\nd .* three\r"),
+                             ("cat\rfoux\x7fr\r", r"\nfour\r"),
+                             ("\x04echo  five\r", r"\nfive\r"),
+                             ("sleep 300\recho  ahead\r", r"\nahead\r"),
+                             ("\x04", r"logout\r"), ("echo  again\r", r"\nagain\r")):
+            system.child.send(keys)
+            system.expect(answer, timeout=10)
+
+
 def test_as_a_domu(system):
     system.create("tests.cfg")
     all_passed(system)

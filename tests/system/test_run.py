@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -85,6 +86,39 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(r"SIGINT.*\(gdb\) ")
         gdb.sendline("quit")
         gdb.expect(pexpect.EOF)
+
+
+def answer(child, line, *patterns):
+    """Types a line at dom0's prompt, and waits for what it says, in that order."""
+    child.send(f"{line}\r")
+    for pattern in (*patterns, "dom0> $"):
+        child.expect(pattern, timeout=30 * machine.PATIENCE)
+
+
+def test_files_are_replaced_while_it_runs(tmp_path):
+    """A kernel that is built anew, a new configuration, one that is gone; a file that is missing
+    leaves the old ones."""
+    kernel, config = tmp_path / "my kernel.elf", tmp_path / "my.cfg"
+    shutil.copy(machine.BUILD / "archive/hello.elf", kernel)
+    config.write_text("name = 'my'\nkernel = 'my kernel.elf'\nmemory = 8\n")
+    with log_of("run-refresh") as log:
+        child = typed(log, "--snapshot", str(tmp_path))
+        child.expect("dom0> $")
+        answer(child, "consoles on")
+        answer(child, "create my.cfg; wait my", r"\(my\) Hello from ", "Domain 'my' has ended")
+        answer(child, "refresh", r"refresh\s+\d+ files, for guests that are made from now on")
+        shutil.copy(machine.BUILD / "archive/measure.elf", kernel)
+        config.rename(tmp_path / "mine.cfg")
+        answer(child, "create my.cfg; wait my", r"\(my\) Hello from ", "Domain 'my' has ended")
+        answer(child, "refresh", "mine.cfg is new", "my kernel.elf has changed", "my.cfg is gone")
+        answer(child, "create my.cfg", "no file 'my.cfg' in the boot archive")
+        answer(child, "create mine.cfg; wait my", r"\(my\) measure: null-call", "'my' has ended")
+        shutil.rmtree(tmp_path)
+        answer(child, "refresh", f"Error: there is no file {tmp_path}",
+               "The files are those of before")
+        answer(child, "create mine.cfg; wait my", r"\(my\) measure: null-call", "'my' has ended")
+        child.send("poweroff\r")
+        child.expect(pexpect.EOF)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ static int teardown(void **state)
 
 static void finds_files(void **state)
 {
-    struct archive archive = { image, image_size };
+    struct archive archive = { .bytes = image, .size = image_size };
     struct archive_file file;
 
     assert_int_equal(archive_find(&archive, "a.cfg", &file), 0);
@@ -78,7 +78,7 @@ static void finds_files(void **state)
 
 static void refuses_damage(void **state)
 {
-    struct archive archive = { image, image_size };
+    struct archive archive = { .bytes = image, .size = image_size };
     struct archive_file file;
 
     image[0] ^= 1;
@@ -94,7 +94,7 @@ static void survives_cuts(void **state)
 {
     for (size_t size = 0; size < image_size; size++) {
         uint8_t *cut = malloc(size ? size : 1);
-        struct archive archive = { cut, size };
+        struct archive archive = { .bytes = cut, .size = size };
         struct archive_file file;
 
         memcpy(cut, image, size);
@@ -115,7 +115,7 @@ static void the_end_of_the_archive(void **state)
     image_size = 0;
     add("", "last", '\0', "0123456789");
 
-    struct archive archive = { image, image_size - 502 };
+    struct archive archive = { .bytes = image, .size = image_size - 502 };
 
     assert_int_equal(archive_next(&archive, &position, &file), 1);
     assert_int_equal(file.size, 10);
@@ -161,7 +161,7 @@ static void the_longest_name(void **state)
     image[500] = 'X';
     sum(image);
 
-    struct archive archive = { image, image_size };
+    struct archive archive = { .bytes = image, .size = image_size };
 
     assert_int_equal(archive_next(&archive, &position, &file), 1);
     memset(name, 'p', 155);

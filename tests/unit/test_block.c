@@ -85,7 +85,11 @@ static int judge(const struct block_request *request)
         lengths = lengths && request->segment[i].length && !(request->segment[i].length % 512);
     }
     if (request->operation == BLOCK_FLUSH) return device.flags & BLOCK_CAN_FLUSH ? 0 : 1;
-    if (request->operation != BLOCK_READ && device.flags & BLOCK_READ_ONLY) return -EROFS;
+    if (request->operation == BLOCK_IDENTIFY && !(device.flags & BLOCK_CAN_IDENTIFY))
+        return -EOPNOTSUPP;
+    if (request->operation != BLOCK_READ && request->operation != BLOCK_IDENTIFY &&
+        device.flags & BLOCK_READ_ONLY)
+        return -EROFS;
     if (!request->sectors || (unsigned __int128)request->sector + request->sectors > 100)
         return -EINVAL;
     if (request->operation == BLOCK_DISCARD)
@@ -103,12 +107,12 @@ static void every_request_is_checked(void **state)
     static const uint32_t lengths[] = { 0, 1, 511, 512, 513, 1024 };
     unsigned passed = 0;
 
-    for (unsigned n = 0; n < 4 * 16 * COUNT(sectors) * COUNT(counts) * 6 * COUNT(lengths); n++) {
-        unsigned rest = n / 64;
-        struct block_request request = { .operation = n & 3, .done = done };
+    for (unsigned n = 0; n < 5 * 32 * COUNT(sectors) * COUNT(counts) * 6 * COUNT(lengths); n++) {
+        unsigned rest = n / (5 * 32);
+        struct block_request request = { .operation = n % 5, .done = done };
         int expected;
 
-        device.flags = n >> 2 & 15;
+        device.flags = n / 5 % 32;
         request.sector = sectors[rest % COUNT(sectors)];
         rest /= COUNT(sectors);
         request.sectors = counts[rest % COUNT(counts)];

@@ -54,6 +54,7 @@ static _Alignas(4096) uint8_t sectors[SECTORS * 512], data[100 * 512 + 4096], ba
 static struct block_request *waiting[8];
 static unsigned waiting_count, polls, flushes, kicks, patience;
 static int result;
+static const char *serial;
 
 static void submit(struct blockdev *device, struct block_request *request)
 {
@@ -78,7 +79,9 @@ static void poll(struct blockdev *device)
 
     for (unsigned i = 0; i < request->segments; at += request->segment[i].length, i++) {
         assert_int_equal(request->segment[i].machine, virt_to_machine(request->segment[i].data));
-        if (request->operation == BLOCK_READ)
+        if (request->operation == BLOCK_IDENTIFY)
+            memcpy(request->segment[i].data, serial, strlen(serial));
+        else if (request->operation == BLOCK_READ)
             memcpy(request->segment[i].data, at, request->segment[i].length);
         else
             memcpy(at, request->segment[i].data, request->segment[i].length);
@@ -312,6 +315,35 @@ static void transfers_that_wait(void **state)
     assert_string_equal(said, "");
 }
 
+/* What a terminal or a comparison is given of a serial number is a word. */
+static void serial_numbers(void **state)
+{
+    char name[BLOCK_SERIAL_BYTES + 1];
+
+    assert_int_equal(block_identify(&disk, name), -EOPNOTSUPP);
+    disk.flags |= BLOCK_CAN_IDENTIFY | BLOCK_READ_ONLY;
+    serial = "a-disk";
+    assert_int_equal(block_identify(&disk, name), 0);
+    assert_string_equal(name, "a-disk");
+    serial = "of more than twenty letters";
+    assert_int_equal(block_identify(&disk, name), 0);
+    assert_string_equal(name, "of");
+    serial = "0123456789abcdefghijklm";
+    assert_int_equal(block_identify(&disk, name), 0);
+    assert_string_equal(name, "0123456789abcdefghij");
+    serial = "x\x1b[2J";
+    assert_int_equal(block_identify(&disk, name), 0);
+    assert_string_equal(name, "x");
+    result = -EIO;
+    assert_int_equal(block_identify(&disk, name), -EIO);
+    assert_string_equal(name, "");
+    result = 0;
+    assert_int_equal(disks_claim("one", false, &device, &why), 0);
+    assert_int_equal(block_identify(device, name), -EOPNOTSUPP);     /* A partition has none. */
+    disks_release("one", false);
+    disk.flags = 0;
+}
+
 static unsigned woken;
 
 static void wake_lane(enum turn_lane lane)
@@ -342,6 +374,7 @@ int main(void)
         cmocka_unit_test(no_disk_and_no_table), cmocka_unit_test(one_writer_or_readers),
         cmocka_unit_test(the_whole_disk),
         cmocka_unit_test(a_window_ends_with_its_partition), cmocka_unit_test(transfers_that_wait),
+        cmocka_unit_test(serial_numbers),
         cmocka_unit_test(finished_transfers_have_turns),
     };
 

@@ -226,7 +226,7 @@ static void each_key_is_shown(void **state)
     };
     char text[14];
     struct line l = { .prompt = "> ", .text = text, .room = sizeof(text), .write = screen,
-                      .known = known };
+                      .known = known, .ends = ";", .before = "xl" };
     uint32_t dice = 1;
 
     line_show(&l);

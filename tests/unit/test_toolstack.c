@@ -490,6 +490,7 @@ static int start_dom0(void **state)
     assert_int_equal(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), 0);
     assert_int_equal(br0_start(&card), 0);
     assert_int_equal(address_start(&card, "10.0.2.10"), 0);
+    now_there = &archive;
     stacks_left = 0;
     assert_int_equal(domains_start(&archive), -ENOMEM);
     stacks_left = ~0u;

@@ -250,10 +250,11 @@ static void a_disk_says_what_it_is(void **state)
     assert_string_equal(disk->name, "disk0");
     assert_int_equal(disk->sectors, 123456);
     assert_int_equal(disk->flags,
-                     BLOCK_BY_DMA | BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | BLOCK_READ_ONLY);
+                     BLOCK_BY_DMA | BLOCK_CAN_IDENTIFY | BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD |
+                         BLOCK_READ_ONLY);
     assert_int_equal(disk->max_segments, 14);
     open_disk(1, 0);
-    assert_int_equal(disk->flags, BLOCK_BY_DMA);
+    assert_int_equal(disk->flags, BLOCK_BY_DMA | BLOCK_CAN_IDENTIFY);
     assert_int_equal(disk->max_segments, BLOCK_SEGMENTS_MAX);
 }
 
@@ -320,6 +321,13 @@ static void what_the_disk_is_asked(void **state)
     disk->poll(disk);
     masked = false;
     assert_int_equal(result[20], 0);
+    /* its serial number: 20 bytes, whatever the room */
+    submit(21, BLOCK_IDENTIFY, 1);
+    assert_int_equal(next_chain(disk_queue, chain, &first), 3);
+    header = (void *)(uintptr_t)chain[0].address;
+    assert_true(header->type == 8 && header->sector == 0);
+    assert_int_equal(chain[1].address, (uintptr_t)data[0]);
+    assert_true(chain[1].length == 20 && chain[1].flags & VIRTQ_WRITE);
 }
 
 /* More than descriptors: the rest waits, in order, and each answer starts what fits. */

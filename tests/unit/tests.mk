@@ -120,6 +120,8 @@ events.sources := hypervisor/domain/events.c hypervisor/calls/event_channel_op.c
 events.cflags := $(RING0_CFLAGS)
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
+files.sources := dom0/storage/files.c dom0/storage/archive.c dom0/config/problem.c
+files.cflags := -include tests/unit/malloc_host.h
 far_return.sources := hypervisor/entry/far_return.c
 far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
@@ -341,7 +343,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 # All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
 toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c %/saved.c \
-    dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
+    dom0/storage/files.c dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) \
+    drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \
     pvguest-sdk/lib/time.c $(ONE_CPU)

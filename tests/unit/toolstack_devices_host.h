@@ -50,6 +50,26 @@ void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned w
               partitions[i].readers);
 }
 
+/* --- the disk of files: what there is, but for a byte that goes on ---------------------------- */
+
+static const struct archive *now_there;
+
+int files_read(struct archive *fresh, void (*breathe)(void), struct problem *problem)
+{
+    static uint8_t byte;
+    struct archive_file file;
+
+    breathe();
+    if (fails()) return problem_set(problem, -EIO, "there are none now");
+    *fresh = *now_there;
+    fresh->memory = malloc(fresh->size);
+    if (!fresh->memory) return problem_set(problem, -ENOMEM, "no memory");
+    fresh->bytes = memcpy(fresh->memory, fresh->bytes, fresh->size);
+    assert_int_equal(archive_find(fresh, "short", &file), 0);
+    ((uint8_t *)fresh->memory)[file.data - fresh->bytes] = ++byte;
+    return 0;
+}
+
 /* --- back ends: the state machine is the real one --------------------------------------------- */
 
 struct back {

@@ -30,7 +30,8 @@
 /* what a request has room for; how many a device takes is in its max_segments */
 #define BLOCK_SEGMENTS_MAX 32u
 
-enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD };
+/* BLOCK_IDENTIFY: as a read of one sector, of which the device writes its name (block_identify). */
+enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_IDENTIFY };
 
 /* One piece of a request's buffer. It lies within one page: machine frames are not contiguous
  * beyond that. */
@@ -56,6 +57,7 @@ struct block_request {
 #define BLOCK_CAN_DISCARD 0x2u
 #define BLOCK_READ_ONLY   0x4u
 #define BLOCK_BY_DMA      0x8u      /* uses segment.machine only: data may be NULL */
+#define BLOCK_CAN_IDENTIFY 0x10u
 
 struct blockdev {
     const char *name;
@@ -93,6 +95,11 @@ size_t block_describe(struct block_request *request, void *data, size_t length,
 int block_read(struct blockdev *device, uint64_t sector, void *data, uint64_t sectors);
 int block_write(struct blockdev *device, uint64_t sector, const void *data, uint64_t sectors);
 int block_flush(struct blockdev *device);
+
+/* The serial number that the device has from whoever made it (QEMU's serial=), of printable ASCII,
+ * or what is before its first other byte. 0, -EOPNOTSUPP or -EIO; waits, as the others. */
+#define BLOCK_SERIAL_BYTES 20u
+int block_identify(struct blockdev *device, char serial[BLOCK_SERIAL_BYTES + 1]);
 
 /* A window: sectors [first, first + sectors) of another device (a partition). */
 struct block_window {

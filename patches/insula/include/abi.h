@@ -52,6 +52,7 @@ enum {
 #define EHOSTUNREACH  113
 
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREATE = 0x40, O_TRUNC = 0x200, O_APPEND = 0x400 };
+enum { O_RAW = 0x1000 };                /* of the console: each key as it is typed, without echo */
 enum {
     TYPE_FREE = 0,
     TYPE_DIR = 1,

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The console: the terminal's line discipline between the serial port and the processes that read
- * it. Input gathers in `line` with echo and editing; a whole line (or control-D) makes it readable.
- * The interrupt handler is the producer, terminal_read the consumer; both run with interrupts
- * off. */
+ * it. The interrupt handler only keeps the keys. Who reads has them as they are, if he opened the
+ * console with O_RAW and edits himself, as the shell does; for all others they become a line first,
+ * with echo and a little editing, until its end or control-D. Both run with interrupts off. */
 #include "kernel.h"
 
 enum { INPUT = 256, CONTROL_D = 4, CONTROL_U = 21, DELETE = 127 };
 static struct {
     char bytes[INPUT];
-    u32 read, ready, edit;              /* free-running: read <= ready <= edit <= read + INPUT */
+    u32 read, written;                  /* free-running: read <= written <= read + INPUT */
+} keys;
+static struct {
+    char bytes[INPUT];
+    u32 length, read;
+    bool whole;                         /* it is given out from `read` on, and grows no more */
 } line;
 
 void console_putc(char c)
@@ -19,59 +24,83 @@ void console_putc(char c)
         serial_write(&c, 1);
 }
 
+void console_input(char c)
+{
+    if (keys.written - keys.read == INPUT) return;
+    keys.bytes[keys.written++ % INPUT] = c;
+    wake(&keys);
+}
+
+/* Sleeps until there is one, or the process is killed. */
+static bool wait_for_key(void)
+{
+    while (keys.read == keys.written && !current->killed)
+        sleep_on(&keys);
+    return !current->killed;
+}
+
 static void rub_out(void)
 {
-    line.edit--;
+    line.length--;
     kprintf("\b \b");
 }
 
-void console_input(char c)
+static void edit(char c)
 {
     if (c == '\r')
         c = '\n';
     if (c == CONTROL_U) {
-        while (line.edit != line.ready)
+        while (line.length)
             rub_out();
     } else if (c == DELETE || c == '\b') {
-        if (line.edit != line.ready)
+        if (line.length)
             rub_out();
-    } else if (line.edit - line.read < INPUT) {
-        line.bytes[line.edit++ % INPUT] = c;
+    } else {
+        line.bytes[line.length++] = c;
         if (c != CONTROL_D)
             console_putc(c);
-        if (c == '\n' || c == CONTROL_D || line.edit - line.read == INPUT) {
-            line.ready = line.edit;
-            wake(&line);
-        }
+        line.whole = c == '\n' || c == CONTROL_D || line.length == INPUT;
     }
 }
 
-/* Reads up to the end of one line. 0: control-D. */
-int terminal_read(u64 user, u32 n)
+/* Some of the line, or all; 0: control-D. */
+static int read_line(u64 user, u32 n)
 {
-    bool on = interrupts_off();
+    u32 count = line.length - line.read, rest;
+
+    if (line.bytes[line.length - 1] == CONTROL_D)
+        count--;
+    rest = count > n ? n : count;
+    if (copy_out(user, line.bytes + line.read, rest) < 0) return -EFAULT;
+    line.read += rest;
+    /* A control-D behind other bytes is kept: the next read returns 0. */
+    if (rest == count && (count == 0 || line.read == line.length)) {
+        line.length = line.read = 0;
+        line.whole = false;
+    }
+    return (int)rest;
+}
+
+static int read_keys(u64 user, u32 n)
+{
     u32 done = 0;
 
-    while (line.read == line.ready && !current->killed)
-        sleep_on(&line);
-    while (done < n && line.read != line.ready) {
-        char c = line.bytes[line.read % INPUT];
-        if (c == CONTROL_D) {
-            if (!done)
-                line.read++;            /* else keep it: the next read returns 0 */
-            break;
-        }
-        line.read++;
-        if (copy_out(user + done, &c, 1) < 0) {
-            interrupts_restore(on);
-            return -EFAULT;
-        }
-        done++;
-        if (c == '\n')
-            break;
-    }
+    for (; done < n && keys.read != keys.written; done++, keys.read++)
+        if (copy_out(user + done, &keys.bytes[keys.read % INPUT], 1) < 0) return -EFAULT;
+    return (int)done;
+}
+
+int terminal_read(u64 user, u32 n, bool raw)
+{
+    bool on = interrupts_off();
+    int result = -EINTR;
+
+    while ((raw || !line.whole) && wait_for_key() && !raw)
+        edit(keys.bytes[keys.read++ % INPUT]);
+    if (!current->killed)
+        result = raw ? read_keys(user, n) : read_line(user, n);
     interrupts_restore(on);
-    return current->killed ? -EINTR : (int)done;
+    return result;
 }
 
 int terminal_write(u64 user, u32 n)

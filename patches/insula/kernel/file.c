@@ -73,7 +73,7 @@ int file_read(struct file *file, u64 user, u32 n)
     inode_lock(file->inode);
     if (file->inode->type == TYPE_DEVICE) {
         inode_unlock(file->inode);
-        return terminal_read(user, n);
+        return terminal_read(user, n, file->raw);
     }
     result = inode_read(file->inode, NULL, user, file->offset, n);
     if (result > 0)

@@ -42,7 +42,7 @@ void kvprintf(const char *format, va_list args) __attribute__((format(printf, 1,
 /* console.c, serial.c */
 void console_putc(char c);
 void console_input(char c);                             /* from the serial interrupt */
-int terminal_read(u64 user, u32 n);
+int terminal_read(u64 user, u32 n, bool raw);           /* raw: keys, and not lines */
 int terminal_write(u64 user, u32 n);
 void serial_init(void);
 void serial_interrupts(void);
@@ -218,7 +218,7 @@ struct file {
     /* TYPE_FILE (any inode), TYPE_PIPE, TYPE_SOCKET */
     u16 type;
     u16 references;
-    bool readable, writable, append;
+    bool readable, writable, append, raw;
     struct inode *inode;
     struct pipe *pipe;
     struct socket *socket;

@@ -201,6 +201,7 @@ static long open_path(const char *path, const u64 *arg)
     file->readable = (mode & 3) != O_WRONLY;
     file->writable = (mode & 3) != O_RDONLY;
     file->append = mode & O_APPEND;
+    file->raw = mode & O_RAW;
     return file_descriptor(file);
 }
 

@@ -155,6 +155,17 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
     return to;
 }
 
+void *memmove(void *to, const void *from, size_t n)
+{
+    char *d = to;
+    const char *s = from;
+
+    if (d <= s || d >= s + n) return memcpy(to, from, n);
+    while (n--)
+        d[n] = s[n];
+    return to;
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
     const unsigned char *x = a, *y = b;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The shell: `a b < in > out | c ; d &`, with cd and exit built in. One list of words, taken apart
- * left to right. */
+ * left to right. What is typed is edited by line.c, the same as at dom0's prompt. */
 #include "user.h"
+#include "disk_format.h"
+#include "line.h"
 
 enum { LINE = 256, WORDS = LINE / 2 };
 static char *words[WORDS + 1];
+static int keys = -1;                   /* from the console, if it is one that types */
 
 /* Cuts a line into words; the special characters are words of their own, found by their address in
  * this table. */
@@ -123,7 +126,7 @@ static void run_pipeline(char **word, char **end)
 static bool built_in(char **word, char **end)
 {
     if (word == end) return true;
-    if (strcmp(*word, "exit") == 0)
+    if (strcmp(*word, "exit") == 0 || strcmp(*word, "logout") == 0)
         exit(0);
     if (strcmp(*word, "cd") != 0) return false;
     if (chdir(end - word > 1 ? word[1] : "/") < 0)
@@ -140,8 +143,10 @@ static void run_line(char *line)
         if (built_in(word, end))
             continue;
         int pid = fork();
-        if (pid == 0)
+        if (pid == 0) {
+            close(keys);
             run_pipeline(word, end);
+        }
         if (pid < 0)
             fprintf(2, "sh: cannot fork: error %d\n", -pid);
         while (pid > 0 && !is(*end, BACKGROUND)) {
@@ -152,17 +157,60 @@ static void run_line(char *line)
     }
 }
 
+/* --- at the console --- */
+
+static void show(const char *bytes, size_t size)
+{
+    write(1, bytes, (unsigned)size);
+}
+
+/* For Tab: the n-th name in /bin, or here; asked for one after the other. */
+static const char *known(size_t n, bool first)
+{
+    static char name[NAME_MAX + 1];
+    static int directory = -1;
+    struct dirent entry = { .inode = 0 };
+
+    if (n == 0)
+        directory = open(first ? "/bin" : ".", O_RDONLY);
+    while (read(directory, &entry, sizeof entry) == sizeof entry)
+        if (entry.inode) {
+            memcpy(name, entry.name, NAME_MAX);
+            return name;
+        }
+    close(directory);
+    directory = -1;
+    return NULL;
+}
+
+/* The keys come by a descriptor of their own: what programs read from 0 are lines. -1: the end. */
+static int edit_line(char *text, int size)
+{
+    struct line line = { .prompt = "$ ", .text = text, .room = (size_t)size, .write = show,
+                         .known = known, .ends = ";|&" };
+    unsigned char key;
+
+    line_show(&line);
+    while (read(keys, &key, 1) == 1)
+        if (line_take_byte(&line, key)) return 0;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     char line[LINE];
+    struct stat in;
 
     if (argc == 3 && strcmp(argv[1], "-c") == 0 && strlen(argv[2]) < LINE) {
         run_line(strcpy(line, argv[2]));
         return 0;
     }
+    if (fstat(0, &in) == 0 && in.type == TYPE_DEVICE)
+        keys = open("/dev/console", O_RDONLY | O_RAW);
     for (;;) {
-        printf("$ ");
-        if (read_line(0, line, sizeof line) < 0) return 0;
+        if (keys < 0)
+            printf("$ ");
+        if ((keys < 0 ? read_line(0, line, LINE) : edit_line(line, LINE)) < 0) return 0;
         run_line(line);
     }
 }
