@@ -12,11 +12,13 @@
  */
 #include "control/cpus.h"
 #include "lib/fail.h"
+#include "machine/budget.h"
 #include "machine/io.h"
 #include "memory/access.h"
 
 /* ---- maps ---- */
 
+#define COST_PLACE 150              /* instructions: a CPU's place found */
 #define MAP_MOST 4096               /* Xen's own limit: NR_CPUS is at most 4095 */
 
 static uint32_t bytes_of(uint32_t bits)
@@ -85,6 +87,7 @@ struct cpu_place cpu_place(uint32_t apic_id)
 {
     struct bits bits;
 
+    spend(COST_PLACE);
     if (!read_levels(&bits))
         bits = count_them();
     return (struct cpu_place){ .socket = apic_id >> bits.core,

@@ -4,6 +4,11 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "lib/string.h"
+#include "machine/budget.h"
+
+/* instructions: found, told of and written down; and what each of its vCPUs adds */
+#define COST_DOMAIN       500
+#define COST_DOMAINS_VCPU 100
 
 static uint32_t state_flags(struct domain *d, uint32_t online, uint32_t blocked, bool running)
 {
@@ -22,6 +27,7 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     bool running = false;
     struct vcpu *v;
 
+    spend((int)(COST_DOMAIN + d->vcpu_count * COST_DOMAINS_VCPU));
     memset(info, 0, sizeof(*info));
     info->domain = d->id;
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
@@ -41,18 +47,4 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
     info->gpaddr_bits = 52;
-}
-
-struct domain *domain_get_from(domid_t first)
-{
-    struct domain *d, *found = NULL;
-
-    spin_lock(&domain_list_lock);
-    list_for_each (d, &domain_list, all_domains)
-        if (d->id >= first) {
-            found = domain_hold(d);
-            break;
-        }
-    spin_unlock(&domain_list_lock);
-    return found;
 }

@@ -46,17 +46,14 @@ static int check_config(const struct xen_domctl_createdomain *c)
 static struct domain *create_numbered(domid_t wanted, uint32_t vcpus, int *error)
 {
     static domid_t last;
+    uint32_t next;
     if (wanted > 0 && wanted < DOMID_FIRST_RESERVED) {
         if (wanted < MAX_DOMAINS) return domain_create(wanted, vcpus, false, error);
         *error = fail(-EINVAL, "domain numbers go up to 1023");
         return NULL;
     }
-    for (int tries = 1; tries < MAX_DOMAINS; tries++) {
-        last = (domid_t)(last + 1 < MAX_DOMAINS ? last + 1 : 1);
-        struct domain *taken = domain_get(last);
-        if (!taken) return domain_create(last, vcpus, false, error);
-        domain_put(taken);
-    }
+    next = domain_free_number(last);
+    if (next < MAX_DOMAINS) return domain_create(last = (domid_t)next, vcpus, false, error);
     *error = fail(-ENOSPC, "all domain numbers are in use");
     return NULL;
 }

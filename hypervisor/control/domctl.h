@@ -12,9 +12,6 @@
 void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 /* DOMUS_destroy: as much of it as there is time for. */
 int domctl_destroy_some(domid_t id);
-/* The domain with the lowest number from `first` up, with a reference; NULL: none. For walks that
- * outlive the list's lock. */
-struct domain *domain_get_from(domid_t first);
 
 /* Operations on vCPUs, for domctl's table. */
 int domctl_set_context(struct domain *d, const struct xen_domctl_vcpucontext *op);

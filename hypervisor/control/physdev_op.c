@@ -16,6 +16,7 @@
 
 /* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
 #define EDGE_TRIGGERED 0
+#define COST_PIRQS     1500         /* instructions: all looked at */
 
 static int set_iopl(struct domain *d, const struct physdev_set_iopl *op)
 {
@@ -68,6 +69,7 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
         return fail(-EINVAL, "not a device of segment 0, or not an entry of it");
     int error = msi_setup(&msi, pci_bdf(op->bus, op->devfn), msix, (uint16_t)op->entry_nr);
     if (error) return error;
+    spend(COST_PIRQS);
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++) {
         const struct pirq *other = d->pirqs->pirq[i];
         if (other && other->kind == PIRQ_MSI && other->msi.bdf == msi.bdf &&

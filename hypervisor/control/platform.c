@@ -14,6 +14,7 @@
 #include <xen/platform.h>
 #include <xen/sched.h>
 
+#define COST_IDLE 100               /* instructions: a CPU's idle time told */
 #define ACPI_OFF 5u                 /* S5 (ACPI 6.4, 16.1.5) */
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)
@@ -43,6 +44,7 @@ static int idle_times(struct domain *caller, struct xenpf_getidletime *op)
     int error = cpu_map_read(&map, &wanted);
     wanted &= cpu_map_online();
     op->now = now_ns();
+    spend((int)cpus_online * COST_IDLE);
     for (uint32_t i = 0; i < cpus_online && !error; i++)
         if (wanted & cpu_bit(i) &&
             write_guest_u64((uint64_t)(op->idletime.p + i), cpu_idle_time(cpus[i])))

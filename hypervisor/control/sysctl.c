@@ -19,6 +19,8 @@
 #include <xen/sysctl.h>
 
 #define LOG_CHUNK 256
+#define COST_CHUNK 250              /* of the log read and written */
+#define COST_IDLE 100               /* a CPU's idle time told */
 #define COST_DEVICE 600             /* its number read, its place looked at, the answer written */
 #define NODE_ITSELF 10              /* a node's distance from itself (ACPI 6.4, 5.2.17 "SLIT") */
 
@@ -59,19 +61,28 @@ static int physinfo(struct domain *caller, struct xen_sysctl_physinfo *op)
     return 0;
 }
 
+/* How many are told of stands in the answer; where it gave way, behind whom it goes on says the
+ * last of them. */
 static int domain_list_info(struct domain *caller, struct xen_sysctl_getdomaininfolist *op)
 {
-    domid_t next = op->first_domain;
-    for (op->num_domains = 0; op->num_domains < op->max_domains; op->num_domains++) {
-        struct xen_domctl_getdomaininfo info;
-        struct domain *d = domain_get_from(next);
+    xen_domctl_getdomaininfo_t info = { .domain = (domid_t)(op->first_domain - 1) }, *to;
+
+    if (!current->goes_on)
+        op->num_domains = 0;
+    to = op->buffer.p + op->num_domains;
+    if (op->num_domains && read_guest(&info, (uint64_t)(to - 1)))
+        return fail(-EFAULT, "the buffer cannot be read");
+    while (op->num_domains < op->max_domains) {
+        struct domain *d = domain_get_from((domid_t)(info.domain + 1));
+
         if (!d)
             break;
         domain_info(d, &info);
-        next = (domid_t)(d->id + 1);
         domain_put(d);
-        if (write_guest((uint64_t)op->buffer.p + op->num_domains * sizeof(info), &info))
+        if (write_guest((uint64_t)to++, &info))
             return fail(-EFAULT, "the buffer cannot be written");
+        op->num_domains++;
+        if (spent()) return -ERESTART;
     }
     return 0;
 }
@@ -84,6 +95,7 @@ static int read_console(struct domain *caller, struct xen_sysctl_readconsole *op
         size_t n = log_read(chunk, MIN((size_t)(op->count - done), sizeof(chunk)), &index);
         if (n == 0)
             break;
+        spend(COST_CHUNK);
         if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n))
             return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;
@@ -155,18 +167,6 @@ static int devices_topology(struct domain *caller, struct xen_sysctl_pcitopoinfo
     return 0;
 }
 
-static uint32_t domain_count(void)
-{
-    const struct domain *d;
-    uint32_t n = 0;
-
-    spin_lock(&domain_list_lock);
-    list_for_each (d, &domain_list, all_domains)
-        n++;
-    spin_unlock(&domain_list_lock);
-    return n;
-}
-
 /* All CPUs and all domains are in one pool. */
 static int cpu_pools(struct domain *caller, struct xen_sysctl_cpupool_op *op)
 {
@@ -174,7 +174,7 @@ static int cpu_pools(struct domain *caller, struct xen_sysctl_cpupool_op *op)
     case XEN_SYSCTL_CPUPOOL_OP_INFO:
         if (op->cpupool_id) return expected(-ENOENT, "there is no pool from this number on");
         op->sched_id = XEN_SCHEDULER_CREDIT;
-        op->n_dom = domain_count();
+        op->n_dom = domain_count;
         return cpu_map_write(&op->cpumap, cpu_map_online());
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
         return cpu_map_write(&op->cpumap, 0);
@@ -200,6 +200,7 @@ static int idle_times(struct domain *caller, struct xen_sysctl_getcpuinfo *op)
 {
     op->nr_cpus = MIN(op->max_cpus, cpus_online);
     for (uint32_t i = 0; i < op->nr_cpus; i++) {
+        spend(COST_IDLE);
         struct xen_sysctl_cpuinfo info = { .idletime = cpu_idle_time(cpus[i]) };
         if (write_guest((uint64_t)(op->info.p + i), &info))
             return fail(-EFAULT, "the buffer cannot be written");
@@ -238,6 +239,7 @@ static const struct operation operations[] = {
 
 long do_sysctl(uint64_t arg)
 {
-    return operation_versioned(operations, ARRAY_SIZE(operations), XEN_SYSCTL_INTERFACE_VERSION,
-                               arg);
+    long result = operation_versioned(operations, ARRAY_SIZE(operations),
+                                      XEN_SYSCTL_INTERFACE_VERSION, arg);
+    return result == -ERESTART ? hypercall_continue(sysctl, arg) : result;
 }

@@ -29,6 +29,8 @@ struct vcpu boot_vcpu;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
 spinlock_t domain_list_lock = SPINLOCK(LOCK_DOMAINS);
 static struct domain *by_id[MAX_DOMAINS];
+static uint64_t numbers[MAX_DOMAINS / 64];  /* which of them are in use */
+uint32_t domain_count;
 
 static void domain_prepare(struct domain *d, domid_t id)
 {
@@ -87,6 +89,41 @@ struct domain *domain_get(domid_t id)
     return d;
 }
 
+/* The next one in use, or not in use, from `first` up; MAX_DOMAINS: there is none. */
+static uint32_t next_number(uint32_t first, bool in_use)
+{
+    for (uint32_t n = first; n < MAX_DOMAINS; n = (n | 63) + 1) {
+        uint64_t found = (in_use ? numbers[n / 64] : ~numbers[n / 64]) >> n % 64;
+
+        if (found) return n + (uint32_t)__builtin_ctzl(found);
+    }
+    return MAX_DOMAINS;
+}
+
+struct domain *domain_get_from(domid_t first)
+{
+    uint32_t n;
+    struct domain *d;
+
+    spin_lock(&domain_list_lock);
+    n = next_number(first, true);
+    d = n < MAX_DOMAINS ? domain_hold(by_id[n]) : NULL;
+    spin_unlock(&domain_list_lock);
+    return d;
+}
+
+uint32_t domain_free_number(domid_t after)
+{
+    uint32_t n;
+
+    spin_lock(&domain_list_lock);
+    n = next_number(after + 1u, false);
+    if (n == MAX_DOMAINS)
+        n = next_number(0, false);
+    spin_unlock(&domain_list_lock);
+    return n;
+}
+
 struct domain *domain_get_self_or(domid_t id)
 {
     return id == DOMID_SELF ? domain_hold(current->domain) : domain_get(id);
@@ -119,18 +156,18 @@ void domain_put(struct domain *d)
 /* Into the list, sorted by number. */
 static bool publish(struct domain *d)
 {
-    struct domain *at;
+    uint32_t next;
 
     spin_lock(&domain_list_lock);
     if (by_id[d->id]) {
         spin_unlock(&domain_list_lock);
         return false;
     }
-    list_for_each (at, &domain_list, all_domains)
-        if (at->id > d->id)
-            break;
-    list_append(&at->all_domains, &d->all_domains);
+    next = next_number(d->id, true);
+    list_append(next < MAX_DOMAINS ? &by_id[next]->all_domains : &domain_list, &d->all_domains);
     by_id[d->id] = d;
+    numbers[d->id / 64] |= 1ul << d->id % 64;
+    domain_count++;
     spin_unlock(&domain_list_lock);
     return true;
 }
@@ -173,6 +210,7 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
 
 /* ---- the end ---- */
 
+#define COST_STOP 300               /* one that will not run any more */
 #define COST_VCPU 2000              /* a vCPU's tables, descriptor pages and window given back */
 
 static void watchdogs_stop(struct domain *d)
@@ -196,6 +234,7 @@ static int stop(struct domain *d)
         vcpu_timers_stop(v);
         vcpu_stop_polling(v);
         vcpu_down(v);
+        spend(COST_STOP);
     }
     domain_leave_cpus(d);
     policy_domain_end(d);
@@ -243,6 +282,8 @@ static int unpublish(struct domain *d)
     list_remove(&d->all_domains);
     list_append(&destroyed_list, &d->all_domains);
     by_id[d->id] = NULL;
+    numbers[d->id / 64] &= ~(1ul << d->id % 64);
+    domain_count--;
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);
     d->shared = NULL;

@@ -58,6 +58,7 @@ struct vcpu {
     bool in_kernel;
     /* the running hypercall asked to be continued (entry/hypercall.c) */
     uint8_t hypercall_restart;
+    bool goes_on;                   /* the operation gave way before (operation_versioned) */
     uint8_t nmi_pending;
     uint32_t id;
     struct cpu *cpu;                /* where it runs */
@@ -139,6 +140,11 @@ struct domain {
 /* a reference, or NULL when there is none (or it is gone) */
 struct domain *domain_get(domid_t id);
 struct domain *domain_get_self_or(domid_t id);      /* DOMID_SELF understood */
+/* The one with the lowest number from `first` up, with a reference; NULL: none. For walks that
+ * outlive the list's lock. */
+struct domain *domain_get_from(domid_t first);
+/* The next one behind `after`, and after the last the first; MAX_DOMAINS: all are in use. */
+uint32_t domain_free_number(domid_t after);
 struct domain *domain_hold(struct domain *d);       /* one more, by who has one */
 void domain_put(struct domain *d);
 void domains_init(void);
@@ -156,6 +162,7 @@ extern struct vcpu boot_vcpu;
 /* another CPU's, before it has a guest; false: no memory */
 bool cpu_make_idle(struct cpu *cpu) must_check;
 extern struct list domain_list;                     /* by id, under domain_list_lock */
+extern uint32_t domain_count;                       /* of that list */
 /* those that others' grant mappings keep in memory; under the same lock */
 extern struct list destroyed_list;
 extern spinlock_t domain_list_lock;

@@ -16,6 +16,7 @@
 #include "memory/heap.h"
 
 #define COST_WORD   15              /* instructions: 64 ports looked at for a free one */
+#define COST_WAKE   400             /* one who waits for a port woken */
 
 bool event_port_valid(const struct domain *d, uint32_t port)
 {
@@ -45,6 +46,7 @@ static void wake_pollers(struct domain *d, uint32_t port)
             continue;
         __atomic_fetch_and(&d->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
+        spend(COST_WAKE);
     }
 }
 

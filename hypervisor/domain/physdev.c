@@ -20,11 +20,13 @@
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
+#include "machine/budget.h"
 #include "machine/vectors.h"
 #include "memory/heap.h"
 
 #define STORM_WINDOW 10000000ull    /* ns */
 #define STORM_LIMIT  1000
+#define COST_PIRQS   1500           /* instructions: all looked at */
 
 static void mask(const struct pirq *p, bool masked)
 {
@@ -132,6 +134,7 @@ static void disconnect(struct pirq *p)
     vector_free(p->vector);
     if (p->kind == PIRQ_MSI) {
         bool others = false;
+        spend(COST_PIRQS);
         for (uint32_t i = GSI_PIRQS; i < NR_PIRQS; i++) {
             const struct pirq *q = p->domain->pirqs->pirq[i];
             others |= q && q != p && q->kind == PIRQ_MSI && q->msi.bdf == p->msi.bdf;

@@ -16,6 +16,7 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/timers.h"
+#include "machine/budget.h"
 
 #define SLICE_NS        (SLICE_MS * 1000000ul)
 #define LOOKS           16u
@@ -26,6 +27,10 @@
  * nears its end: what is used beyond it is missing in the next one. */
 #define PERIOD_NS       30000000ul
 #define BUDGET_LOOK_NS  100000ul
+/* So many whose budget is spent are parked by one choice; the next of them runs, for one look. */
+#define PARKS           2u
+#define COST_PARK       3000        /* instructions: its vCPUs change places */
+#define COST_FIND       500         /* a CPU found for one of them */
 
 /* The control domain works for all others. With twice the share of one it keeps up where they all
  * want something of it, and where one has it work without end, it leaves a neighbour a quarter of
@@ -211,9 +216,9 @@ static int64_t budget_of(const struct share *s)
 /* When it may have come to its end, on as many CPUs as it can be. */
 static uint64_t next_look(struct share *s, uint64_t now)
 {
-    uint64_t most = MIN(domain_with(s)->vcpu_count, cpus_online);
+    int64_t most = (int64_t)MIN(domain_with(s)->vcpu_count, cpus_online);
 
-    return now + MAX((uint64_t)s->budget / most, BUDGET_LOOK_NS);
+    return now + (uint64_t)MAX(s->budget / most, (int64_t)BUDGET_LOOK_NS);
 }
 
 /* Those who wait change places: at most as many as a domain has vCPUs. */
@@ -222,6 +227,7 @@ static void set_parked(struct domain *d, bool parked)
     uint64_t waited = 0;
     struct vcpu *v;
 
+    spend(COST_PARK);
     for_each_vcpu (v, d)
         if (v->sched.turn.lane && policy_waits(&v->sched.turn)) {
             run_leave(&policy.queue, &v->sched.turn);
@@ -256,8 +262,10 @@ static void unpark(struct domain *d, uint64_t now)
 
     set_parked(d, false);
     for_each_vcpu (v, d)
-        if (policy_waits(&v->sched.turn))
+        if (policy_waits(&v->sched.turn)) {
             find_cpu(&v->sched.turn, now);
+            spend(COST_FIND);
+        }
 }
 
 /* What it did not use is lost, what it used too much is missing; where this comes late, several
@@ -393,7 +401,7 @@ static struct turn *choose(struct cpu *cpu, bool stays, bool yields, uint64_t no
             run_wait(&policy.queue, was);
         next = run_pick(&policy.queue, cpu->id);
     }
-    while (next && spent_its_budget(next->share)) {
+    for (unsigned int n = 0; n < PARKS && next && spent_its_budget(next->share); n++) {
         park(domain_with(next->share), now);
         run_wait(&policy.queue, next);
         next = run_pick(&policy.queue, cpu->id);

@@ -9,10 +9,12 @@
 #include "domain/time.h"
 #include "domain/domain.h"
 #include "lib/printk.h"
+#include "machine/budget.h"
 #include "machine/clocks.h"
 #include "memory/access.h"
 
-#define NS_PER_S      1000000000ul
+#define NS_PER_S       1000000000ul
+#define COST_WALLCLOCK 24           /* instructions: a domain's written, of 1,024 at most */
 
 static uint64_t wall_base_s;        /* the wall clock when now_ns() was 0 */
 static uint32_t wall_base_ns;
@@ -49,6 +51,7 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
 
     wall_base_s = wall / NS_PER_S;
     wall_base_ns = (uint32_t)(wall % NS_PER_S);
+    spend((int)domain_count * COST_WALLCLOCK);
     spin_lock(&domain_list_lock);
     list_for_each (d, &domain_list, all_domains)
         update_domain_wallclock(d);

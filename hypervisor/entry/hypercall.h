@@ -80,7 +80,8 @@ long operation_call(const struct operation *table, unsigned int count, unsigned 
 int operation_perform(const struct operation *table, unsigned int count, unsigned int number,
                       void *subject, void *argument, bool *answers) must_check;
 /* The same, the caller's, with an argument that says its number and its version first: 136 bytes,
- * as sysctl and platform_op have it. -EACCES: another version. */
+ * as sysctl and platform_op have it. -EACCES: another version. One that answers may give way
+ * (-ERESTART): what it leaves in its argument it finds there again, and current->goes_on. */
 long operation_versioned(const struct operation *table, unsigned int count, uint32_t version,
                          uint64_t arg) must_check;
 

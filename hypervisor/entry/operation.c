@@ -30,6 +30,10 @@ int operation_perform(const struct operation *table, unsigned int count, unsigne
     return (int)o->perform(subject, argument);
 }
 
+/* In the version of an argument that is half done, in the guest's memory: it stays with the call,
+ * whichever vCPU makes it again. */
+#define GAVE_WAY 0x80000000u
+
 long operation_versioned(const struct operation *table, unsigned int count, uint32_t version,
                          uint64_t arg)
 {
@@ -39,9 +43,13 @@ long operation_versioned(const struct operation *table, unsigned int count, uint
 
     spend(COST_CALL);                       /* its 136 bytes come and go */
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.version != version) return fail(-EACCES, "another version of the interface");
+    current->goes_on = op.version == (version | GAVE_WAY);
+    if (op.version != version && !current->goes_on)
+        return fail(-EACCES, "another version of the interface");
     error = operation_perform(table, count, op.number, current->domain, op.argument, &answers);
-    return error || !answers ? error : ANSWER(arg, &op);
+    if (!answers || (error && error != -ERESTART && !current->goes_on)) return error;
+    op.version = error == -ERESTART ? version | GAVE_WAY : version;
+    return answer_guest(arg, &op, sizeof(op)) ? -EFAULT : error;
 }
 
 long operation_call(const struct operation *table, unsigned int count, unsigned int number,

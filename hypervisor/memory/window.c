@@ -16,6 +16,7 @@
 #include "machine/segments.h"
 
 #define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
+#define COST_USED   5               /* instructions: 64 windows that are used */
 /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
 #define WINDOW_RW   (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 #define WINDOW_RO   (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
@@ -46,16 +47,27 @@ static void set_page(uint64_t va, mfn_t m, uint64_t flags)
     tlb_flush_page(va);
 }
 
-int window_create(struct vcpu_window *w)
+/* The lowest that is free; WINDOWS: there is none. */
+static unsigned int take_slot(void)
 {
-    unsigned int slot = 0;
+    unsigned int word = 0, slot = WINDOWS;
 
     spin_lock(&window_lock);
-    while (slot < WINDOWS && (used[slot / 64] >> slot % 64 & 1))
-        slot++;
-    if (slot < WINDOWS)
-        used[slot / 64] |= 1UL << slot % 64;
+    while (word < ARRAY_SIZE(used) && !~used[word])
+        word++;
+    if (word < ARRAY_SIZE(used)) {
+        slot = word * 64 + (unsigned int)__builtin_ctzl(~used[word]);
+        used[word] |= 1UL << slot % 64;
+    }
     spin_unlock(&window_lock);
+    spend((int)word * COST_USED);
+    return slot;
+}
+
+int window_create(struct vcpu_window *w)
+{
+    unsigned int slot = take_slot();
+
     if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
     w->base = WINDOW_VIRT + slot * WINDOW_SIZE;
     /* makes the page table, for good */

@@ -34,8 +34,6 @@ static struct cpu cpu;
 uint32_t cpus_online = 1;
 static struct vcpu self, guest_vcpus[3];
 static struct domain caller, guest, born, other;
-struct list domain_list = LIST_INIT(domain_list);
-spinlock_t domain_list_lock;
 static bool taken[MAX_DOMAINS];                 /* numbers in use, beside the guest's */
 
 /* What the stubs answer, and what they were asked. */
@@ -105,6 +103,24 @@ struct domain *domain_get(domid_t id)
 
     did.references += d != NULL;
     return d;
+}
+/* The test's own list: of the caller and, until it is gone, the guest. */
+static bool guest_is_gone;
+
+struct domain *domain_get_from(domid_t first)
+{
+    return first == 0 ? domain_get(0)
+           : first <= GUEST && !guest_is_gone ? domain_get(GUEST)
+                                              : NULL;
+}
+uint32_t domain_free_number(domid_t after)
+{
+    for (unsigned int i = 1; i <= MAX_DOMAINS; i++) {
+        unsigned int n = (after + i) % MAX_DOMAINS;
+
+        if (n && n != GUEST && !taken[n]) return n;
+    }
+    return MAX_DOMAINS;
 }
 struct domain *domain_hold(struct domain *d)
 {
@@ -314,9 +330,7 @@ static int set_up(void **state)
         guest.vcpus[i] = &guest_vcpus[i];
     }
     self = (struct vcpu){ .domain = &caller, .initialised = true };
-    list_init(&domain_list);
-    list_append(&domain_list, &caller.all_domains);
-    list_append(&domain_list, &guest.all_domains);
+    guest_is_gone = false;
     cpu.self = &cpu;
     cpu.running = &self;
     cpus_begin(&cpu);

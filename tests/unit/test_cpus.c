@@ -339,6 +339,27 @@ static void caps_and_work_for_it(void **state)
     assert_int_equal(ran(d), 2 * MS);
 }
 
+/* Whose budgets were all spent by what was done for them are found out one after the other. */
+static void few_are_parked_at_once(void **state)
+{
+    unsigned int before = 0, parked = 0;
+
+    machine(1);
+    for (unsigned int i = 0; i < 50; i++)
+        domain_set_cap(add_domain(256, 1, SPIN), 10);
+    run_until(now + 5 * US);
+    for (unsigned int i = 0; i < 50; i++)
+        guest[i].share.budget = -1;
+    for (uint64_t end = now + 20 * MS; now < end; before = parked) {
+        step_until(end);
+        parked = 0;
+        for (unsigned int i = 0; i < 50; i++)
+            parked += guest[i].share.parked;
+        assert_true(parked <= before + 2);
+    }
+    assert_int_equal(parked, 50);
+}
+
 /* ---- affinity ---- */
 
 static void keep(struct domain *d, unsigned int vcpu, uint64_t bits)
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test(caps_by_late_timers),
         cmocka_unit_test(caps_and_others),
         cmocka_unit_test(caps_and_work_for_it),
+        cmocka_unit_test(few_are_parked_at_once),
         cmocka_unit_test(kept_to_its_cpus),
         cmocka_unit_test(late_to_a_crowd),
         cmocka_unit_test(one_set_too_many),

@@ -262,7 +262,9 @@ static void births_that_fail(void **state)
 
 static void by_number(void **state)
 {
-    static const domid_t ids[] = { 5, 1, 1023, 9, 0, 6 }, sorted[] = { 0, 1, 5, 6, 9, 1023 };
+    static const domid_t ids[] = { 5, 1, 1023, 9, 0, 6 }, sorted[] = { 0, 1, 5, 6, 9, 1023 },
+                         free_ones[][2] = { { 0, 2 }, { 1, 2 }, { 4, 7 }, { 8, 10 }, { 63, 64 },
+                                            { 1021, 1022 }, { 1022, 2 }, { 1023, 2 } };
     struct domain *d[6];
     struct list *at;
 
@@ -280,6 +282,17 @@ static void by_number(void **state)
         assert_int_equal(d[i]->refs, 2);
         domain_put(d[i]);
     }
+    for (unsigned int i = 0, n = 0; i <= 1024; i++) {
+        struct domain *found = domain_get_from((domid_t)i);
+
+        n += n < 6 && sorted[n] < i;
+        assert_int_equal(found ? found->id : 1024, n < 6 ? sorted[n] : 1024);
+        if (found)
+            domain_put(found);
+    }
+    assert_int_equal(domain_count, 6);
+    for (unsigned int i = 0; i < ARRAY_SIZE(free_ones); i++)
+        assert_int_equal(domain_free_number(free_ones[i][0]), free_ones[i][1]);
     assert_null(domain_get(2));
     assert_null(domain_get(1024));
     assert_null(domain_get(DOMID_SELF));
@@ -293,6 +306,16 @@ static void by_number(void **state)
         end(d[i]);
     for (unsigned int i = 0; i < 6; i++)
         assert_null(domain_get(ids[i]));
+    assert_true(domain_count == 0 && !domain_get_from(0) && domain_free_number(0) == 1);
+    for (unsigned int i = 0; i < MAX_DOMAINS; i++)
+        create((domid_t)i, 0, false);
+    assert_int_equal(domain_free_number(5), MAX_DOMAINS);
+    while (domain_count) {
+        struct domain *first = domain_get_from(0);
+
+        domain_put(first);
+        end(first);
+    }
 }
 
 static void those_that_are_always_there(void **state)

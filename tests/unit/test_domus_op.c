@@ -80,6 +80,7 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
 {
     work.who = v;
     work.client = d;
+    put_references += d != NULL;    /* it is its, now */
     return 4711;
 }
 static domid_t destroyed;
@@ -91,6 +92,7 @@ int domctl_destroy_some(domid_t id)
 }
 struct domain *domain_get(domid_t id)
 {
+    references += id == 5 || id == 0;
     return id == 5 ? &domains[1] : id == 0 ? &domains[0] : NULL;
 }
 struct domain *domain_get_from(domid_t first)
@@ -278,7 +280,7 @@ static void how_often(void **state)
     static const struct { domid_t id; unsigned int first, last; uint64_t run; int error; } who[] = {
         { 0, 0, 0, 100 + 1000000, 0 },
         { 5, 1, 3, 7000000 + 3000000 + 60000000, 0 },
-        { DOMID_INVALID, 0, 3, 7000100 + 4000000 + 60000000, 0 },
+        { DOMID_INVALID, 1, 0, 0, -ESRCH },
         { 4, 1, 0, 0, -ESRCH },
         { 6, 1, 0, 0, -ESRCH },
     };

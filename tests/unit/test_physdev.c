@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <setjmp.h>
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "physdev_host.h"
 
@@ -23,6 +26,9 @@
 
 static int set_up(void **state)
 {
+    static struct cpu cpu = { .self = &cpu };
+
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     machine_begins();
     now = 5 * WINDOW;
     assert_int_equal(physdev_create(&guest), 0);

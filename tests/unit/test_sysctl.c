@@ -74,6 +74,44 @@ static void list_of_domains(void **state)
     assert_int_equal(puts, 2);
 }
 
+/* By as many calls as it takes, each of which tells of one, at least; and the caller's argument is
+ * what it would be after one. */
+static void a_list_in_steps(void **state)
+{
+    static const int budgets[] = { ENTRY_BUDGET, 3600, 2600, 1600, 1, 0, -5000 };
+    static const unsigned int steps[] = { 0, 0, 1, 1, 1, 1, 1 };
+    struct xen_sysctl_getdomaininfolist *list = &op.u.getdomaininfolist;
+    struct xen_domctl_getdomaininfo infos[4];
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(budgets); i++) {
+        memset(infos, 0xee, sizeof(infos));
+        *list = (struct xen_sysctl_getdomaininfolist){ .max_domains = 4, .buffer.p = infos,
+                                                       .num_domains = 2 };
+        continued = 0;
+        cpu.budget = budgets[i];
+        assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), 0);
+        assert_int_equal(continued, steps[i]);
+        assert_true(list->num_domains == 3 && list->buffer.p == infos);
+        assert_true(list->first_domain == 0 && list->max_domains == 4);
+        assert_int_equal(op.interface_version, XEN_SYSCTL_INTERFACE_VERSION);
+        for (unsigned int n = 0; n < 4; n++)
+            assert_int_equal(infos[n].domain, ((domid_t[]){ 0, 4, 5, 0xeeee })[n]);
+    }
+    cpu.budget = 0;                                 /* it fails behind the first step */
+    fails_after = copies + 1;
+    assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), -EFAULT);
+    assert_int_equal(op.interface_version, XEN_SYSCTL_INTERFACE_VERSION);
+    fails_after = ~0u;
+    op.interface_version = XEN_SYSCTL_INTERFACE_VERSION | 0x80000000;
+    list->buffer.p = (xen_domctl_getdomaininfo_t *)NOT_THERE + 1;
+    list->num_domains = 1;
+    assert_int_equal(do_sysctl((unsigned long)&op), -EFAULT);
+    cpu.budget = 0;
+    answers_fail = true;
+    list->buffer.p = infos;
+    assert_int_equal(sysctl(XEN_SYSCTL_getdomaininfolist), -EFAULT);
+}
+
 static void the_log(void **state)
 {
     static char text[700];
@@ -390,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_machine, set_up),
         cmocka_unit_test_setup(list_of_domains, set_up),
+        cmocka_unit_test_setup(a_list_in_steps, set_up),
         cmocka_unit_test_setup(the_log, set_up),
         cmocka_unit_test_setup(keys_that_are_pressed, set_up),
         cmocka_unit_test_setup(topology, set_up),

@@ -13,9 +13,6 @@ static void pools(void **state)
     struct xen_sysctl_cpupool_op *pool = &op.u.cpupool_op;
     uint8_t map[8];
 
-    list_init(&domain_list);
-    for (unsigned int i = 0; i < 3; i++)
-        list_append(&domain_list, &guests[i].all_domains);
     *pool = (struct xen_sysctl_cpupool_op){ .op = XEN_SYSCTL_CPUPOOL_OP_INFO,
                                             .cpumap = { .nr_bits = 64, .bitmap.p = map } };
     memset(map, 0xee, sizeof(map));

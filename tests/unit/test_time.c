@@ -45,6 +45,7 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
 struct cpu boot_cpu;
 static struct cpu second;
 struct list domain_list = LIST_INIT(domain_list);
+uint32_t domain_count;
 spinlock_t domain_list_lock;
 static struct vcpu guest;
 static struct vcpu_info info;

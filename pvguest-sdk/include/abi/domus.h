@@ -67,9 +67,9 @@ struct domus_audit {
 };
 
 /*
- * DOMUS_counters: how often things happened since boot. Control domain only (-EPERM). arg is a
- * struct domus_counters: the caller sets `domid` (DOMID_INVALID: the whole machine), the rest is
- * filled in. -ESRCH for an unknown domain.
+ * DOMUS_counters: how often things happened in a domain since it began. Control domain only
+ * (-EPERM). arg is a struct domus_counters: the caller sets `domid`, the rest is filled in. -ESRCH
+ * for an unknown domain.
  */
 #define DOMUS_counters 2
 struct domus_counters {

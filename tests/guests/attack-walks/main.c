@@ -143,7 +143,7 @@ static void long_walks(void)
 {
     struct mmu_update *updates = workers[0].updates;
     uint64_t *l2 = pool[0];
-    struct domus_counters before = { .domid = DOMID_INVALID }, after = { .domid = DOMID_INVALID };
+    struct domus_counters before = { .domid = own_domid() }, after = before;
 
     for (unsigned int t = 1; t < 40; t++) {
         for (unsigned int i = 0; i < 512; i++)

@@ -165,6 +165,9 @@ static void bad_sysctls(void)
     s.u.getdomaininfolist = (struct xen_sysctl_getdomaininfolist){ .max_domains = 4,
                                                                    .buffer.p = NOWHERE };
     CHECK_IS(ask(&s, XEN_SYSCTL_getdomaininfolist), -EFAULT);
+    s.interface_version = XEN_SYSCTL_INTERFACE_VERSION | 1u << 31;  /* as if it had given way */
+    s.u.getdomaininfolist.num_domains = 1;
+    CHECK_IS(HYPERVISOR_sysctl(&s), -EFAULT);
     s.u.readconsole = (struct xen_sysctl_readconsole){ .count = 64, .buffer.p = NOWHERE };
     CHECK_IS(ask(&s, XEN_SYSCTL_readconsole), -EFAULT);
     s.u.debug_keys = (struct xen_sysctl_debug_keys){ .nr_keys = 1, .keys.p = NOWHERE };

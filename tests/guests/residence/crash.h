@@ -12,4 +12,7 @@ long control(struct xen_domctl *op, uint32_t command, domid_t domain);
 /* The longest questions about a domain that has never run, and has that frame (told.c). */
 void told(domid_t domain, unsigned long frame);
 
+/* All domains walked over, when there are many. */
+void a_crowd(void);
+
 #endif

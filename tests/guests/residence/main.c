@@ -608,4 +608,5 @@ void test_main(void)
     a_domain();
     a_crash(virt_to_mfn(tables[0]));
     dead_domains();
+    a_crowd();
 }
