@@ -36,6 +36,16 @@ static bool before(uint32_t a, uint32_t b)
     return (int32_t)(a - b) < 0;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t between(uint64_t low, uint64_t value, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
 /* --- rings --- */
 
 static uint32_t place(const struct stream_ring *ring, uint32_t offset)
@@ -137,7 +147,7 @@ void stream_end(struct endpoint *endpoint)
 void stream_forget(struct stream *stream)
 {
     if (stream->state > STREAM_LISTENING && stream->state != STREAM_BROKEN)
-        broken(stream, refused(-ECONNRESET));
+        broken(stream, refused(-ENOTCONN));
 }
 
 bool stream_is_over(const struct stream *stream)
@@ -241,7 +251,7 @@ static uint32_t may_send(const struct stream *stream)
     uint32_t window = MIN(stream->window, stream->congestion);
     uint32_t left = offset < stream->out.filled ? stream->out.filled - offset : 0;
     uint32_t room = window > offset ? window - offset : 0;
-    uint32_t length = MIN(MIN(left, room), stream->mss);
+    uint32_t length = least(least(left, room), stream->mss);
 
     if (length < stream->mss && offset && !(stream->closing && length == left)) return 0;
     return length;
@@ -310,7 +320,7 @@ static void knock(struct endpoint *endpoint, uint64_t now)
     };
 
     if (stream->state == STREAM_SEEKING && stream->asked++ == SEEKS) {
-        broken(stream, -EHOSTUNREACH);
+        broken(stream, -EADDRNOTAVAIL);
     } else if (stream->state == STREAM_SEEKING) {
         endpoint_seek(endpoint, stream->peer.address);
         stream->resend_at = now + SEEK_NS;
@@ -421,7 +431,7 @@ static void take_calling(struct endpoint *endpoint, const struct segment *segmen
         broken(stream, refused(-ECONNREFUSED));
     } else if ((segment->flags & (SYN | ACK | RST)) == (SYN | ACK)) {
         if (mss)
-            stream->mss = MAX(MIN(get16(mss), SEGMENT_MSS), LEAST_MSS);
+            stream->mss = (unsigned)between(LEAST_MSS, get16(mss), SEGMENT_MSS);
         stream->expected = segment->sequence + 1;
         open(stream, segment->ack, segment, endpoint->now());
         stream->owes = true;
@@ -464,7 +474,7 @@ static void take_fresh_ack(struct stream *stream, uint32_t ack, uint64_t now)
     if (stream->timed_at && !before(ack, stream->timed))
         time_round(stream, now);
     if (stream->srtt)
-        stream->rto = MIN(MAX(stream->srtt + 4 * stream->rttvar, RTO_LEAST), RTO_MOST);
+        stream->rto = between(RTO_LEAST, stream->srtt + 4 * stream->rttvar, RTO_MOST);
     stream->resend_at = stream->high != ack || stream->out.filled ? now + stream->rto : 0;
     stream->changed(stream);
 }
@@ -523,7 +533,7 @@ static bool belongs(struct endpoint *endpoint, const struct segment *segment)
     bool acceptable = offset < window || (span && offset + span - 1 < window);
 
     if (segment->flags & RST && offset == 0) {
-        broken(stream, refused(-ECONNRESET));
+        broken(stream, refused(-ENOTCONN));
         return false;
     }
     if (segment->flags & RST && !acceptable) return refused(false);

@@ -34,7 +34,7 @@ struct stream_ring {
 
 struct stream {
     enum stream_state state;
-    int error;                          /* -EHOSTUNREACH, -ECONNREFUSED, -ETIMEDOUT, -ECONNRESET */
+    int error;                          /* -EADDRNOTAVAIL, -ECONNREFUSED, -ETIMEDOUT, -ENOTCONN */
     uint32_t only;                      /* who may call; 0: anybody */
     struct tcp_peer peer;
     unsigned port;                      /* ours */
