@@ -25,8 +25,8 @@ int devices_check(const struct config *config, struct problem *problem);
 int devices_attach(domid_t domid, struct config *config, struct devices **devices,
                    struct problem *problem);
 
-/* Has all that the guest has asked of its disks been done? It comes true by itself while it does not
- * run. NULL is none. */
+/* Has all that the guest has asked of its disks been done? It comes true by itself while it does
+ * not run. NULL is none. */
 bool devices_idle(const struct devices *devices);
 
 /*

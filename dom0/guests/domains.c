@@ -184,7 +184,7 @@ static struct domain *new_domain(const struct config *config)
 }
 
 /* A name means one domain, and so does a uuid: /vm/UUID is its own. */
-static int check_unique(const struct config *config, struct problem *problem)
+int domains_check(const struct config *config, struct problem *problem)
 {
     if (domains_is_dom0(config->name))
         return problem_at(
@@ -204,14 +204,7 @@ static int check_unique(const struct config *config, struct problem *problem)
                                           domain->config.name),
                               config->at.uuid);
     }
-    return 0;
-}
-
-int domains_check(const struct config *config, struct problem *problem)
-{
-    int error = check_unique(config, problem);
-
-    return error ? error : devices_check(config, problem);
+    return devices_check(config, problem);
 }
 
 int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,

@@ -31,8 +31,7 @@ static int hear(struct move_out *move, enum move_word word, uint64_t patience,
 
     if (error) return problem_set(problem, error, "%s", wire_problem(error));
     answer.text[sizeof(answer.text) - 1] = '\0';
-    if (answer.word == MOVE_NO)
-        return problem_set(problem, -EACCES, "there: %s", answer.text);
+    if (answer.word == MOVE_NO) return problem_set(problem, -EACCES, "there: %s", answer.text);
     return answer.word == word ? 0 : problem_set(problem, -EINVAL, "it does not speak as Domus");
 }
 
@@ -103,8 +102,7 @@ static int settle(struct move_out *move, struct problem *problem)
         error = error ? error : hear(move, MOVE_DONE, WIRE_PATIENCE_NS, &answer);
         hang_up(move, !error);
         if (!error) return 0;
-        if (error == -EACCES)
-            return problem_set(problem, error, "%s", answer.text);
+        if (error == -EACCES) return problem_set(problem, error, "%s", answer.text);
         thread_sleep(AGAIN_NS);
     }
     move->target.doubtful = true;

@@ -22,7 +22,8 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
 int saved_restore(const char *file, const char *target, bool paused, struct domain **made,
                   struct problem *problem);
 
-/* One that has suspended itself, and is kept so, goes on. 0, or a negative errno and the problem. */
+/* One that has suspended itself, and is kept so, goes on. 0, or a negative errno and the
+ * problem. */
 int saved_resume(const char *name, struct problem *problem);
 
 /* --- what moving shares with it --- */

@@ -31,14 +31,13 @@
 #define RST SEGMENT_RST
 #define ACK SEGMENT_ACK
 
+static const uint8_t options[] = {      /* of a handshake */
+    SEGMENT_OPTION_MSS, 4, SEGMENT_MSS >> 8, SEGMENT_MSS & 0xff
+};
+
 static bool before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint64_t between(uint64_t low, uint64_t value, uint64_t high)
@@ -46,29 +45,10 @@ static uint64_t between(uint64_t low, uint64_t value, uint64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* --- rings --- */
-
-static uint32_t place(const struct stream_ring *ring, uint32_t offset)
+/* For what comes, as it is told. */
+static uint32_t room(const struct stream *stream)
 {
-    return (ring->head + offset) & (STREAM_BUFFER - 1);
-}
-
-static uint32_t ring_put(struct stream_ring *ring, const uint8_t *bytes, size_t size)
-{
-    uint32_t count = (uint32_t)MIN(size, (size_t)(STREAM_BUFFER - ring->filled));
-    uint32_t at = place(ring, ring->filled), first = MIN(count, STREAM_BUFFER - at);
-
-    if (!count) return 0;
-    memcpy(ring->bytes + at, bytes, first);
-    memcpy(ring->bytes, bytes + first, count - first);
-    ring->filled += count;
-    return count;
-}
-
-static void ring_drop(struct stream_ring *ring, uint32_t count)
-{
-    ring->head = place(ring, count);
-    ring->filled -= count;
+    return least(STREAM_BUFFER - stream->in.filled, MOST_WINDOW);
 }
 
 /* --- life --- */
@@ -117,7 +97,8 @@ void stream_call(struct stream *stream, uint32_t address, uint64_t now)
 }
 
 /* It is open from here on: all that is known is the two numbers. */
-static void open(struct stream *stream, uint32_t ours, const struct segment *segment, uint64_t now)
+static void opened(struct stream *stream, uint32_t ours, const struct segment *segment,
+                   uint64_t now)
 {
     stream->state = STREAM_OPEN;
     stream->una = stream->next = stream->high = stream->recover = ours;
@@ -166,18 +147,10 @@ size_t stream_write(struct stream *stream, const void *bytes, size_t size)
 /* Also what came before it broke. */
 size_t stream_read(struct stream *stream, void *to, size_t size)
 {
-    struct stream_ring *ring = &stream->in;
-    uint32_t count = (uint32_t)MIN(size, (size_t)ring->filled);
-    uint32_t first = MIN(count, STREAM_BUFFER - ring->head);
-    uint8_t *bytes = to;
+    uint32_t count = ring_get(&stream->in, to, size), edge = stream->expected + room(stream);
 
-    memcpy(bytes, ring->bytes + ring->head, first);
-    memcpy(bytes + first, ring->bytes, count - first);
-    ring_drop(ring, count);
     /* It is told when that is worth a segment [3.8.6.2.2]. */
-    stream->owes |= count && (int32_t)(stream->expected + MIN(STREAM_BUFFER - ring->filled,
-                                                             MOST_WINDOW) -
-                                       stream->edge) >= (int32_t)(STREAM_BUFFER / 4);
+    stream->owes |= count && edge - stream->edge >= STREAM_BUFFER / 4;
     return count;
 }
 
@@ -191,9 +164,9 @@ void stream_close(struct stream *stream)
 /* What is said of our window: never less than was said before, nor a little more. */
 static uint32_t advertise(struct stream *stream)
 {
-    uint32_t edge = stream->expected + MIN(STREAM_BUFFER - stream->in.filled, MOST_WINDOW);
+    uint32_t edge = stream->expected + room(stream);
 
-    if ((int32_t)(edge - stream->edge) >= (int32_t)SEGMENT_MSS)
+    if (edge - stream->edge >= SEGMENT_MSS)
         stream->edge = edge;
     return stream->edge - stream->expected;
 }
@@ -203,7 +176,7 @@ static uint32_t advertise(struct stream *stream)
 static uint32_t transmit(struct endpoint *endpoint, uint32_t sequence, uint32_t length)
 {
     struct stream *stream = &endpoint->stream;
-    uint32_t offset = sequence - stream->una, at = place(&stream->out, offset);
+    uint32_t offset = sequence - stream->una, at = ring_place(&stream->out, offset);
     bool last = stream->closing && offset + length == stream->out.filled;
     struct segment segment = {
         .peer = stream->peer, .port = stream->port, .sequence = sequence, .ack = stream->expected,
@@ -250,8 +223,8 @@ static uint32_t may_send(const struct stream *stream)
     uint32_t offset = stream->next - stream->una;
     uint32_t window = MIN(stream->window, stream->congestion);
     uint32_t left = offset < stream->out.filled ? stream->out.filled - offset : 0;
-    uint32_t room = window > offset ? window - offset : 0;
-    uint32_t length = least(least(left, room), stream->mss);
+    uint32_t open = window > offset ? window - offset : 0;
+    uint32_t length = least(least(left, open), stream->mss);
 
     if (length < stream->mss && offset && !(stream->closing && length == left)) return 0;
     return length;
@@ -300,7 +273,7 @@ static void resend(struct endpoint *endpoint, uint64_t now)
     struct stream *stream = &endpoint->stream;
 
     if (now - stream->heard > PATIENCE) {
-        broken(stream, -ETIMEDOUT);
+        broken(stream, refused(-ETIMEDOUT));
         return;
     }
     stream->rto = MIN(2 * stream->rto, RTO_MOST);
@@ -313,19 +286,18 @@ static void resend(struct endpoint *endpoint, uint64_t now)
 static void knock(struct endpoint *endpoint, uint64_t now)
 {
     struct stream *stream = &endpoint->stream;
-    static const uint8_t options[] = { SEGMENT_OPTION_MSS, 4, SEGMENT_MSS >> 8, SEGMENT_MSS & 0xff };
     struct segment segment = {
         .peer = stream->peer, .port = stream->port, .sequence = stream->una, .flags = SYN,
         .window = MOST_WINDOW, .options = options, .option_bytes = sizeof(options),
     };
 
     if (stream->state == STREAM_SEEKING && stream->asked++ == SEEKS) {
-        broken(stream, -EADDRNOTAVAIL);
+        broken(stream, refused(-EADDRNOTAVAIL));
     } else if (stream->state == STREAM_SEEKING) {
         endpoint_seek(endpoint, stream->peer.address);
         stream->resend_at = now + SEEK_NS;
     } else if (now - stream->heard > PATIENCE) {
-        broken(stream, -ETIMEDOUT);
+        broken(stream, refused(-ETIMEDOUT));
     } else {
         segment_send(endpoint, &segment);
         stream->resend_at = now + stream->rto;
@@ -393,7 +365,6 @@ static uint32_t number_for(const struct stream *stream, const struct segment *se
  * segment of a handshake whose end was lost. */
 static void take_listening(struct endpoint *endpoint, const struct segment *segment)
 {
-    static const uint8_t options[] = { SEGMENT_OPTION_MSS, 4, SEGMENT_MSS >> 8, SEGMENT_MSS & 0xff };
     struct stream *stream = &endpoint->stream;
     uint64_t now = endpoint->now(), slot = now >> SLOT_SHIFT;
     uint32_t theirs = segment->sequence - 1;
@@ -412,7 +383,7 @@ static void take_listening(struct endpoint *endpoint, const struct segment *segm
         begin(stream, STREAM_LISTENING);
         stream->peer = segment->peer;
         stream->expected = segment->sequence;
-        open(stream, segment->ack, segment, now);
+        opened(stream, segment->ack, segment, now);
         stream_take(endpoint, segment);
     } else {
         refused((void)0);
@@ -433,7 +404,7 @@ static void take_calling(struct endpoint *endpoint, const struct segment *segmen
         if (mss)
             stream->mss = (unsigned)between(LEAST_MSS, get16(mss), SEGMENT_MSS);
         stream->expected = segment->sequence + 1;
-        open(stream, segment->ack, segment, endpoint->now());
+        opened(stream, segment->ack, segment, endpoint->now());
         stream->owes = true;
     } else {
         refused((void)0);
@@ -530,6 +501,7 @@ static bool belongs(struct endpoint *endpoint, const struct segment *segment)
     struct stream *stream = &endpoint->stream;
     uint32_t window = MAX(stream->edge - stream->expected, 1u), span = segment_span(segment),
              offset = segment->sequence - stream->expected;
+    uint32_t oldest = stream->una - STREAM_BUFFER;
     bool acceptable = offset < window || (span && offset + span - 1 < window);
 
     if (segment->flags & RST && offset == 0) {
@@ -538,8 +510,7 @@ static bool belongs(struct endpoint *endpoint, const struct segment *segment)
     }
     if (segment->flags & RST && !acceptable) return refused(false);
     if (!acceptable || segment->flags & (SYN | RST) ||
-        (segment->flags & ACK &&
-         segment->ack - (stream->una - STREAM_BUFFER) > stream->high - stream->una + STREAM_BUFFER)) {
+        (segment->flags & ACK && segment->ack - oldest > stream->high - oldest)) {
         refused(challenge(endpoint, segment));
         return false;
     }

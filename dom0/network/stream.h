@@ -13,10 +13,11 @@
 #ifndef DOM0_NETWORK_STREAM_H
 #define DOM0_NETWORK_STREAM_H
 
+#include "dom0/network/ring.h"
 #include "dom0/network/segment.h"
 
 #define STREAM_PORT 8002u               /* as Xen's first toolstack had it */
-#define STREAM_BUFFER 65536u            /* bytes each way; a power of two */
+#define STREAM_BUFFER RING_BYTES        /* each way */
 
 enum stream_state {
     STREAM_CLOSED,
@@ -25,11 +26,6 @@ enum stream_state {
     STREAM_CALLING,
     STREAM_OPEN,                        /* until both have said that they have no more, and after */
     STREAM_BROKEN,                      /* `error` */
-};
-
-struct stream_ring {
-    uint32_t head, filled;              /* the first byte's place; bytes */
-    uint8_t bytes[STREAM_BUFFER];
 };
 
 struct stream {
@@ -43,7 +39,7 @@ struct stream {
     void (*changed)(struct stream *stream);     /* data, room, another state. Does not sleep */
 
     /* Out: SND.UNA, SND.NXT, and what was ever sent; behind the ring's bytes stands our FIN. */
-    struct stream_ring out;
+    struct ring out;
     uint32_t una, next, high;
     bool closing, end_acked;
     uint32_t window, window_sequence, window_ack;       /* the peer's, and what told of it */
@@ -56,7 +52,7 @@ struct stream {
     uint64_t heard;                     /* when the peer last made sense, or had no reason to */
 
     /* In: RCV.NXT, and the first number that has been said to be too far. */
-    struct stream_ring in;
+    struct ring in;
     uint32_t expected, edge;
     bool end_came, owes;
     uint64_t challenged;

@@ -202,9 +202,10 @@ static bool belongs(struct endpoint *endpoint, struct tcp_connection *connection
 {
     uint32_t window = WINDOW << (connection->scaled ? SCALE : 0),
              offset = segment->sequence - connection->expected;
-    bool acceptable = offset < window || (segment_span(segment) && offset + segment_span(segment) - 1 < window);
+    uint32_t span = segment_span(segment);
+    bool acceptable = offset < window || (span && offset + span - 1 < window);
 
-    if (segment->flags & SEGMENT_RST) {         /* only the very next number is believed [RFC 5961, 3.2] */
+    if (segment->flags & SEGMENT_RST) { /* only the very next number is believed [RFC 5961, 3.2] */
         if (offset == 0)
             end(connection);
         else if (acceptable)

@@ -40,11 +40,10 @@ static void set_patience(struct wire *wire, uint64_t patience)
     wire->patience = patience;
 }
 
+/* Why there is no more; also when the other end has none. */
 static int state_error(void)
 {
-    return stream->state == STREAM_OPEN     ? 0
-           : stream->state == STREAM_BROKEN ? stream->error
-                                            : -ENOTCONN;
+    return stream->state == STREAM_BROKEN ? stream->error : -ENOTCONN;
 }
 
 /* --- bytes --- */
@@ -68,7 +67,8 @@ static int tape_write(struct tape *tape, const void *from, size_t size)
     while (size && !error) {
         size_t piece;
 
-        if (has_news()) return stream->in.filled ? -EACCES : state_error() ?: -ENOTCONN;
+        if (stream->in.filled) return -EACCES;
+        if (has_news()) return state_error();
         piece = stream_write(stream, bytes, size);
         bytes += piece;
         size -= piece;
@@ -94,8 +94,7 @@ static int tape_read(struct tape *tape, void *to, size_t size)
         bytes += piece;
         size -= piece;
         has_moved(wire, piece);
-        if (size && !piece && has_news())
-            return state_error() ?: -ENOTCONN;
+        if (size && !piece && has_news()) return state_error();
         if (size)
             error = wait_for(wire, has_news);
     }
@@ -135,7 +134,8 @@ int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void))
     set_patience(wire, CALL_NS);
     stream_call(stream, address, now_ns());
     error = wait_for(wire, has_called);
-    error = error ? error : state_error();
+    if (!error && stream->state != STREAM_OPEN)
+        error = state_error();
     set_patience(wire, WIRE_PATIENCE_NS);
     if (error)
         wire_end(wire, false);

@@ -17,13 +17,13 @@ struct wire {
     struct tape tape;
     /* Shall no more be waited? */
     bool (*give_up)(void);
-    uint64_t waited, patience;          /* Nanoseconds, while `moved` bytes went or came; at most. */
+    uint64_t waited, patience;          /* ns, while `moved` bytes went or came; at most */
     size_t moved;
 };
 
 /*
- * Calls another machine. 0, or -EBUSY: a guest is just going or coming; -EADDRNOTAVAIL, -ETIMEDOUT:
- * nobody answers; -ECONNREFUSED; -EAGAIN: given up.
+ * Calls another machine. 0, or -EBUSY: a guest is just going or coming; -EADDRNOTAVAIL,
+ * -ETIMEDOUT: nobody answers; -ECONNREFUSED; -EAGAIN: given up.
  */
 int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void));
 

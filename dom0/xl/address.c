@@ -37,7 +37,8 @@ static bool give(const char *text)
 static void show(void)
 {
     uint32_t address = own_endpoint.address;
-    const uint8_t *mac = own_endpoint.port.mac;
+    const struct netport *port = &own_endpoint.port;
+    const uint8_t *mac = port->mac;
 
     if (!address) {
         printk("dom0 has no address; `ip 10.0.2.10` would give it one\n");
@@ -46,9 +47,8 @@ static void show(void)
     printk("address  %u.%u.%u.%u  %02x:%02x:%02x:%02x:%02x:%02x\n", address >> 24,
            address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
            mac[4], mac[5]);
-    printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)own_endpoint.port.frames_sent,
-           (unsigned long)own_endpoint.port.frames_received,
-           (unsigned long)own_endpoint.port.frames_dropped);
+    printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)port->frames_sent,
+           (unsigned long)port->frames_received, (unsigned long)port->frames_dropped);
     printk("discard  %u connections open, %lu so far, %lu bytes\n", tcp_count(&own_endpoint.tcp),
            (unsigned long)own_endpoint.tcp.opened, (unsigned long)own_endpoint.tcp.bytes);
 }

@@ -309,6 +309,7 @@ small_calls.cflags := $(RING0_CFLAGS)
 smp.sources := hypervisor/boot/smp.c
 smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 stream.sources := $(OWN_TCP)
+stream_hand.sources := $(OWN_TCP)
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
 string.sources := hypervisor/lib/string.c
@@ -333,7 +334,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 # All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
 toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c %/saved.c \
-    dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
+    %/move.c %/move_in.c %/move_out.c dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) \
+    drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \
     pvguest-sdk/lib/time.c $(ONE_CPU)
