@@ -167,6 +167,12 @@ static int let_go(struct arrival *arrival, struct problem *problem)
     return error;
 }
 
+/* Is there nobody any more who could be told? */
+static bool is_lost(int error)
+{
+    return error == -ENOTCONN || error == -ETIMEDOUT || error == -EAGAIN;
+}
+
 static void arrive(struct arrival *arrival, const char *from)
 {
     struct problem problem = { .text = "" };
@@ -180,17 +186,17 @@ static void arrive(struct arrival *arrival, const char *from)
         error = let_go(arrival, &problem);
     }
     free(arrival->said);
-    if (error && !*problem.text)
+    if (is_lost(error))
         problem_set(&problem, error, "%s", wire_problem(error));
-    if (error)
+    if (error) {
         printk("dom0: '%s' has not come from %s: %s\n", arrival->hello.name, from, problem.text);
-    else
+        if (!is_lost(error))
+            say_no(arrival->wire, problem.text);
+    } else {
         printk("dom0: domain '%s' has come from %s: %u\n", arrival->hello.name, from,
                (unsigned)domid);
-    if (error)
-        say_no(arrival->wire, problem.text);
-    else
         say(arrival->wire, MOVE_DONE, "");
+    }
     wire_end(arrival->wire, !error);
 }
 

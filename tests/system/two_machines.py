@@ -15,7 +15,8 @@ import dom0
 
 ADDRESSES = ("10.0.2.10", "10.0.2.11")
 PORT = 8002
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+RST, ACK = 4, 16
+GATEWAY, GATEWAY_MAC = bytes((10, 0, 2, 2)), bytes((0x52, 0x55, 10, 0, 2, 2))
 
 
 def checksum(data):
@@ -71,7 +72,8 @@ class Segment:
 class Net:
     """The cable between two machines. lose: of a thousand frames; change: what becomes of a
     segment's data; cut_at: bytes of data, whoever sends them, behind which nothing of that
-    connection gets through any more (reset: and both are told so)."""
+    connection gets through any more, and cut_when: the same, by what it says (reset: both are told
+    so). Who asks for 10.0.2.2 gets an answer."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="domus-net-")
@@ -94,7 +96,8 @@ class Net:
         return f"stream,id=n0,server=off,addr.type=unix,addr.path={self.path(side)}"
 
     def be_good(self):
-        self.lose, self.change, self.cut_at, self.reset = 0, None, None, False
+        self.lose, self.change, self.reset = 0, None, False
+        self.cut_at = self.cut_when = None
         self.passed, self.dead = 0, set()
 
     def carry(self, side):
@@ -124,8 +127,8 @@ class Net:
             if name in self.dead:
                 return
             self.passed += len(segment.data)
-            if self.cut_at is not None and self.passed > self.cut_at:
-                self.cut_at = None
+            if self.is_cut(side, segment.data):
+                self.cut_at = self.cut_when = None
                 self.dead.add(name)
                 if self.reset:
                     for to, reset in zip((1 - side, side), segment.resets()):
@@ -135,7 +138,14 @@ class Net:
                 data = self.change(side, segment.data)
                 if data != segment.data:
                     frame = segment.with_data(data)
+        if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] == GATEWAY:
+            self.put(side, frame[6:12] + GATEWAY_MAC + frame[12:20] + b"\0\2" + GATEWAY_MAC +
+                     GATEWAY + frame[22:32])
         self.put(1 - side, frame)
+
+    def is_cut(self, side, data):
+        return (self.cut_at is not None and self.passed > self.cut_at) or \
+            (self.cut_when and data and self.cut_when(side, data))
 
     def close(self):
         self.ended = True
@@ -148,17 +158,19 @@ class Net:
 
 
 class Pair:
-    """Both, with dom0's prompt of each."""
+    """Both, with dom0's prompt of each. disk: an image that both have."""
 
-    def __init__(self, name, disks=(None, None), **options):
+    def __init__(self, name, disk=None, **options):
         self.net, self.machines = Net(), []
         worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
         try:
             for side in 0, 1:
                 extra = ["-global", f"virtio-net-pci.mac=52:54:00:12:34:{0x60 + side:02x}"]
-                self.machines.append(dom0.Dom0(f"{name}-{worker}-{side}", disk=disks[side],
-                                               net=self.net.netdev(side), smp=1, extra=extra,
-                                               **options))
+                if disk:
+                    extra += ["-drive", f"if=none,id=d0,file={disk},format=raw,file.locking=off",
+                              "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+                self.machines.append(dom0.Dom0(f"{name}-{worker}-{side}", smp=1, extra=extra,
+                                               net=self.net.netdev(side), **options))
                 self.machines[side].ask(f"ip {ADDRESSES[side]}")
         except BaseException:
             self.kill()
