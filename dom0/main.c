@@ -5,7 +5,8 @@
  *
  * Command line: run="COMMANDS" runs commands separated by ';' before the prompt; consoles=on|off
  * says whether guests' output is shown on the terminal (on when there is a script); ip=10.0.2.10 is
- * dom0's own address on the bridge (none without). A file init.rc in the boot archive runs first.
+ * dom0's own address on the bridge (none without); migrate=10.0.2.11 or any has guests taken
+ * from other machines. A file init.rc in the boot archive runs first.
  */
 #include "dom0/account.h"
 #include "dom0/base.h"
@@ -22,6 +23,7 @@
 #include "dom0/xenstore/rings.h"
 #include "dom0/xl/address.h"
 #include "dom0/xl/commands.h"
+#include "dom0/xl/moving.h"
 #include <drivers/real.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -103,7 +105,7 @@ static void complain(const char *word, size_t size)
 {
     printk("dom0: \"%.*s\" on the command line is left out: known are run=\"COMMANDS\", "
            "consoles=on or off, "
-           "ip=ADDRESS\n",
+           "ip=ADDRESS, migrate=ADDRESS or any\n",
            (int)MIN(size, (size_t)60), word);
 }
 
@@ -134,6 +136,7 @@ void guest_main(void)
     open_archive();
     start_devices(options.ip);
     must(domains_start(&archive), "the toolstack");
+    moving_start(options.migrate);
     printk("dom0: ready; \"help\" lists the commands\n");
     run_scripts(&options);
     commands_prompt();

@@ -50,6 +50,14 @@ static bool value_is(const struct word *word, const char *value)
     return word->value_size == strlen(value) && !strncmp(word->value, value, word->value_size);
 }
 
+static bool keep(const struct word *word, char *to, size_t size)
+{
+    if (!word->value_size || word->value_size >= size) return false;
+    memcpy(to, word->value, word->value_size);
+    to[word->value_size] = '\0';
+    return true;
+}
+
 static bool take(const struct word *word, struct options *options)
 {
     if (word->open) return false;
@@ -65,11 +73,8 @@ static bool take(const struct word *word, struct options *options)
             options->consoles = on ? CONSOLES_ON : CONSOLES_OFF;
         return on || value_is(word, "off");
     }
-    if (is_named(word, "ip=") && word->value_size && word->value_size < sizeof(options->ip)) {
-        memcpy(options->ip, word->value, word->value_size);
-        options->ip[word->value_size] = '\0';
-        return true;
-    }
+    if (is_named(word, "ip=")) return keep(word, options->ip, sizeof(options->ip));
+    if (is_named(word, "migrate=")) return keep(word, options->migrate, sizeof(options->migrate));
     return false;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's own command line: run="COMMANDS" consoles=on|off ip=ADDRESS. Pure. */
+/* dom0's own command line: run="COMMANDS" consoles=on|off ip=ADDRESS
+ * migrate=ADDRESS|any. Pure. */
 #ifndef DOM0_OPTIONS_H
 #define DOM0_OPTIONS_H
 
@@ -9,7 +10,7 @@ struct options {
     const char *run; /* Commands, separated by semicolons; NULL: none. Not terminated. */
     size_t run_size;
     enum { CONSOLES_AS_USUAL, CONSOLES_ON, CONSOLES_OFF } consoles;
-    char ip[20];                        /* Empty: not given. As it was written. */
+    char ip[20], migrate[20];           /* Empty: not given. As they were written. */
 };
 
 /*

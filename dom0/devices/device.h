@@ -75,6 +75,7 @@ struct device_class {
     bool (*serve)(struct device *device, unsigned budget);      /* As turns.h has it. */
     bool (*is_due)(const struct device *device);                /* Is `changed` wanted? */
     void (*changed)(struct device *device);     /* The front end's state, or what is due. */
+    bool (*idle)(const struct device *device);          /* As devices_idle(). NULL: always. */
     bool (*close)(const struct device *device);         /* As devices_close(). NULL: at once. */
     void (*destroy)(struct device *device);
     /* Also when it is not open, or not any more. */

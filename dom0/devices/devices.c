@@ -234,6 +234,15 @@ static bool close_device(const struct device *device)
     return !device->class->close || device->class->close(device);
 }
 
+bool devices_idle(const struct devices *devices)
+{
+    const struct device *device = devices ? devices->first : NULL;
+
+    while (device && (!device->class->idle || device->class->idle(device)))
+        device = device->sibling;
+    return !device;
+}
+
 bool devices_close(struct devices *devices)
 {
     const struct device *device = devices ? devices->first : NULL;

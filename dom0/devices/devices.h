@@ -25,6 +25,10 @@ int devices_check(const struct config *config, struct problem *problem);
 int devices_attach(domid_t domid, struct config *config, struct devices **devices,
                    struct problem *problem);
 
+/* Has all that the guest has asked of its disks been done? It comes true by itself while it does
+ * not run. NULL is none. */
+bool devices_idle(const struct devices *devices);
+
 /*
  * The back ends take nothing new from now on. True: nothing of it is in flight either, so to detach
  * them takes no time. NULL is none.

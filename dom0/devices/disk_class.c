@@ -104,6 +104,11 @@ static void changed(struct device *device)
     blkback_changed(disk_of(device)->back);
 }
 
+static bool idle(const struct device *device)
+{
+    return blkback_idle(const_disk_of(device)->back);
+}
+
 static bool close(const struct device *device)
 {
     return blkback_close(const_disk_of(device)->back);
@@ -178,6 +183,7 @@ const struct device_class disk_class = {
     .serve = serve,
     .is_due = is_due,
     .changed = changed,
+    .idle = idle,
     .close = close,
     .destroy = destroy,
     .traffic = traffic,

@@ -184,7 +184,7 @@ static struct domain *new_domain(const struct config *config)
 }
 
 /* A name means one domain, and so does a uuid: /vm/UUID is its own. */
-static int check_unique(const struct config *config, struct problem *problem)
+int domains_check(const struct config *config, struct problem *problem)
 {
     if (domains_is_dom0(config->name))
         return problem_at(
@@ -204,17 +204,16 @@ static int check_unique(const struct config *config, struct problem *problem)
                                           domain->config.name),
                               config->at.uuid);
     }
-    return 0;
+    return devices_check(config, problem);
 }
 
 int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,
                      struct domain **made, struct problem *problem)
 {
     struct domain *domain;
-    int error = check_unique(config, problem);
-
     /* Before the work of building, not after it. */
-    error = error ? error : devices_check(config, problem);
+    int error = domains_check(config, problem);
+
     if (error) return error;
     domain = new_domain(config);
     error = domain ? bring_up(domain, source, paused, NULL, problem)
@@ -294,7 +293,7 @@ struct domain *domains_lock(const char *name, struct problem *problem)
     if (domain && !domain->ended && !domain->leaving && !domain->saving) return domain;
     if (domain)
         problem_set(problem, -ESRCH, "domain '%s' %s", name,
-                    domain->saving ? "is just being saved" : "has ended");
+                    domain->saving ? "is just being saved or moved" : "has ended");
     else
         domains_unknown(name, problem);
     mutex_unlock(&lock);

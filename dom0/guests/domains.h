@@ -91,6 +91,8 @@ int domains_read(const char *file, const char *more, struct config *config,
                  struct problem *problem);
 int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,
                      struct domain **made, struct problem *problem);
+/* Could it be had now? Its name, its uuid, its devices. */
+int domains_check(const struct config *config, struct problem *problem);
 /* Ends one, with the lock held: it is gone. */
 void domains_end(struct domain *domain);
 /* Has any ended? VIRQ_DOM_EXC does not come again for one that was `saving` then. */

@@ -101,7 +101,7 @@ static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BY
         strlcpy(text + size, "\n", 2);
 }
 
-static int restore_features(const struct domain *domain, const char *said)
+void saved_features(const struct domain *domain, const char *said)
 {
     char path[64];
     int error = 0;
@@ -111,7 +111,8 @@ static int restore_features(const struct domain *domain, const char *said)
         if (strstr(said, features[i]))
             error = xs_write(XS_NONE, path, "1", 1);
     }
-    return error;
+    if (error)
+        printk("Warning: what '%s' said of itself is lost\n", domain->config.name);
 }
 
 /* --- saving --- */
@@ -151,20 +152,36 @@ static char *describe(const struct domain *domain)
     return text;
 }
 
-static int write_all(const struct domain *domain, struct guest *guest, struct medium *medium,
+/* Its disks' answers belong to what is saved, and what it has written may be read elsewhere. */
+static int settle(const struct domain *domain, struct problem *problem)
+{
+    uint64_t until = now_ns() + PATIENCE_NS;
+
+    while (!devices_idle(domain->devices)) {
+        thread_sleep(NS_PER_MS);
+        if (now_ns() > until)
+            return problem_set(problem, -ETIMEDOUT, "a disk of '%s' does not answer",
+                               domain->config.name);
+    }
+    return 0;
+}
+
+static int write_all(const struct domain *domain, struct guest *guest, struct tape *tape,
                      struct problem *problem)
 {
     char *text = describe(domain);
     int error;
 
     if (!text) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    error = save_guest(guest, medium_tape(medium), text, strlen(text), problem);
+    error = settle(domain, problem);
+    error = error ? error : save_guest(guest, tape, text, strlen(text), problem);
     free(text);
-    return error ? error : medium_finish(medium, problem);
+    return error;
 }
 
 /* Without the lock: nobody else does anything to it while it is `saving`. */
-static int save(struct domain *domain, struct medium *medium, bool go_on, struct problem *problem)
+static int save(struct domain *domain, struct saved_target *target, bool go_on,
+                struct problem *problem)
 {
     struct guest guest;
     int error = suspend(domain, problem), resumed = 0;
@@ -175,7 +192,9 @@ static int save(struct domain *domain, struct medium *medium, bool go_on, struct
         return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
                            errno_name(error));
     guest.most = MAX(guest.most, domain->config.maxmem_mib * 256);
-    error = write_all(domain, &guest, medium, problem);
+    error = write_all(domain, &guest, target->tape, problem);
+    error = target->finish(target, error, problem);
+    if (target->doubtful) return error;
     if (error || go_on)
         resumed = guest_go_on(&guest);
     if (resumed && !error)
@@ -184,32 +203,118 @@ static int save(struct domain *domain, struct medium *medium, bool go_on, struct
     return error;
 }
 
-int saved_save(const char *name, const char *target, bool go_on, bool over,
-               struct problem *problem)
+int saved_write(const char *name, struct saved_target *target, bool go_on, struct problem *problem)
 {
     struct domain *domain = domains_lock(name, problem);
-    struct medium *medium = NULL;
     int error;
 
     if (!domain) return -ESRCH;
-    error = medium_to_write(target, over, &medium, problem);
-    domain->saving = !error;
+    domain->saving = true;
     domains_unlock();
-    if (error) return error;
-    error = save(domain, medium, go_on, problem);
-    medium_close(medium, target);
+    error = target->open(target, domain, problem);
+    if (!error) {
+        error = save(domain, target, go_on, problem);
+        target->close(target);
+    }
     domains_begin();
     domain->saving = false;
-    if (!error && !go_on)
+    if (target->doubtful) {
+        domain->ended = true;
+        domain->action = ACTION_PRESERVE;
+    } else if (!error && !go_on) {
         domains_end(domain);
+    }
     domains_unlock();
     domains_look();
     return error;
 }
 
+struct on_disk {
+    struct saved_target target;
+    const char *name;
+    bool over;
+    struct medium *medium;
+};
+
+static int open_medium(struct saved_target *target, const struct domain *domain,
+                       struct problem *problem)
+{
+    struct on_disk *disk = container_of(target, struct on_disk, target);
+    int error;
+
+    domains_begin();
+    error = medium_to_write(disk->name, disk->over, &disk->medium, problem);
+    domains_unlock();
+    if (!error)
+        target->tape = medium_tape(disk->medium);
+    return error;
+}
+
+static int finish_medium(struct saved_target *target, int error, struct problem *problem)
+{
+    return error ? error
+                 : medium_finish(container_of(target, struct on_disk, target)->medium, problem);
+}
+
+static void close_medium(struct saved_target *target)
+{
+    const struct on_disk *disk = container_of(target, struct on_disk, target);
+
+    medium_close(disk->medium, disk->name);
+}
+
+int saved_save(const char *name, const char *target, bool go_on, bool over,
+               struct problem *problem)
+{
+    struct on_disk disk = {
+        .target = { .open = open_medium, .finish = finish_medium, .close = close_medium },
+        .name = target, .over = over,
+    };
+
+    return saved_write(name, &disk.target, go_on, problem);
+}
+
+static bool is_suspended(const struct domain *domain)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    return domain->ended && !domain->leaving && !domain->saving &&
+           !domain_get_info(domain->domid, &info) &&
+           (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
+}
+
+static int resume(struct domain *domain, struct problem *problem)
+{
+    struct guest guest;
+    int error = guest_of(domain->domid, &guest);
+
+    error = error ? error : guest_go_on(&guest);
+    domain->ended = error;
+    return error ? problem_set(problem, error, "'%s' cannot go on: %s", domain->config.name,
+                               errno_name(error))
+                 : 0;
+}
+
+int saved_resume(const char *name, struct problem *problem)
+{
+    struct domain *domain;
+    int error;
+
+    domains_begin();
+    domain = domains_find(name);
+    if (!domain)
+        error = domains_unknown(name, problem);
+    else if (!is_suspended(domain))
+        error = problem_set(problem, -EINVAL, "'%s' has not suspended itself", name);
+    else
+        error = resume(domain, problem);
+    domains_unlock();
+    return error;
+}
+
 /* --- restoring --- */
 
-struct from_medium { struct domain_source source; struct medium *medium; };
+struct from_tape { struct domain_source source; struct tape *tape; };
 
 static int make_domain(const struct config *config, struct build_result *built,
                        struct problem *problem)
@@ -243,8 +348,8 @@ static int make_domain(const struct config *config, struct build_result *built,
                  : 0;
 }
 
-static int fill_domain(struct medium *medium, const struct config *config,
-                       struct build_result *built, struct problem *problem)
+static int fill_domain(struct tape *tape, const struct config *config, struct build_result *built,
+                       struct problem *problem)
 {
     struct guest guest;
     int error = guest_of(built->domid, &guest);
@@ -256,37 +361,37 @@ static int fill_domain(struct medium *medium, const struct config *config,
     guest.most = config->maxmem_mib * 256;
     guest.store_port = built->store_port;
     guest.console_port = built->console_port;
-    error = restore_guest(&guest, medium_tape(medium), problem);
+    error = restore_guest(&guest, tape, problem);
     if (error) return error;
     built->store_mfn = guest.store_mfn;
     built->console_mfn = guest.console_mfn;
     return domain_seed_grants(built, problem->text, sizeof(problem->text));
 }
 
-static int build(const struct domain_source *source, const struct config *config,
-                 struct build_result *built, struct problem *problem)
+int saved_build(struct tape *tape, const struct config *config, struct build_result *built,
+                struct problem *problem)
 {
-    const struct from_medium *from = (const struct from_medium *)source;
     int error = make_domain(config, built, problem);
 
-    error = error ? error : fill_domain(from->medium, config, built, problem);
+    error = error ? error : fill_domain(tape, config, built, problem);
     if (error && built->domid != DOMID_INVALID)
         domain_destroy(built->domid);
     return error;
 }
 
-/* *said: what the guest has said of itself, or that it could suspend. */
-static int read_config(struct medium *medium, const char *file, struct config *config, char **said,
-                       struct problem *problem)
+static int build(const struct domain_source *source, const struct config *config,
+                 struct build_result *built, struct problem *problem)
+{
+    return saved_build(((const struct from_tape *)source)->tape, config, built, problem);
+}
+
+int saved_parse(char *text, bool json, const char *file, struct config *config, char **said,
+                struct problem *problem)
 {
     static struct config_warnings warnings;
-    char *text, *line;
-    bool json;
-    int error = restore_config(medium_tape(medium), &text, &json, problem);
+    const char *line = strstr(text, FEATURES);
+    int error;
 
-    problem->at = (struct config_place){ .line = 0 };
-    if (error) return error;
-    line = strstr(text, FEATURES);
     *said = strdup(line ? line : features[0]);
     if (file)
         error = domains_read(file, "", config, problem);
@@ -303,22 +408,27 @@ int saved_restore(const char *file, const char *target, bool paused, struct doma
                   struct problem *problem)
 {
     static struct config config;                /* Large; used under the lock. */
-    struct from_medium from = { .source.build = build };
-    char *said = NULL;
+    struct from_tape from = { .source.build = build };
+    struct medium *medium;
+    char *said = NULL, *text;
+    bool json;
     int error;
 
+    problem->at = (struct config_place){ .line = 0 };
     domains_begin();
-    error = medium_to_read(target, &from.medium, problem);
+    error = medium_to_read(target, &medium, problem);
     if (!error) {
-        error = read_config(from.medium, file, &config, &said, problem);
+        from.tape = medium_tape(medium);
+        error = restore_config(from.tape, &text, &json, problem);
+        error = error ? error : saved_parse(text, json, file, &config, &said, problem);
         /* paused, until all that it has said is there again */
         error = error ? error : domains_bring_up(&config, &from.source, true, made, problem);
-        medium_close(from.medium, target);
+        medium_close(medium, target);
     }
-    if (!error && restore_features(*made, said))
-        printk("Warning: what '%s' said of itself is lost\n", config.name);
-    if (!error && !paused)
-        error = domain_unpause((*made)->domid);
+    if (!error) {
+        saved_features(*made, said);
+        error = paused ? 0 : domain_unpause((*made)->domid);
+    }
     free(said);
     domains_unlock();
     if (error)

@@ -61,6 +61,22 @@ uint8_t *reply_new(struct endpoint *endpoint, const uint8_t *mac, uint32_t to, u
     return ip + IP_HEADER;
 }
 
+static const uint8_t ethernet_ipv4[6] = { 0, 1, TYPE_IPV4 >> 8, TYPE_IPV4 & 0xff, NET_MAC, 4 };
+
+void endpoint_seek(struct endpoint *endpoint, uint32_t address)
+{
+    static const uint8_t everybody[NET_MAC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    uint8_t *arp = frame_new(endpoint, everybody, TYPE_ARP, ARP_BYTES);
+
+    if (!arp) return;
+    memset(arp, 0, ARP_BYTES);
+    memcpy(arp, ethernet_ipv4, sizeof(ethernet_ipv4));
+    set16(arp + 6, ARP_REQUEST);
+    memcpy(arp + 8, endpoint->port.mac, NET_MAC);
+    set32(arp + 14, endpoint->address);
+    set32(arp + 24, address);
+}
+
 /* The end of a batch. The replies stay where they are until whoever gets them has been flushed,
  * too. */
 static void flush(struct netport *port)
@@ -68,6 +84,7 @@ static void flush(struct netport *port)
     struct endpoint *endpoint = port->context;
 
     tcp_acknowledge(endpoint);
+    stream_acknowledge(endpoint);
     if (!endpoint->replies) return;
     for (unsigned i = 0; i < endpoint->replies && port->receive; i++) {
         port->frames_received++;        /* from us, by the bridge */
@@ -82,15 +99,16 @@ static void flush(struct netport *port)
 
 static bool take_arp(struct endpoint *endpoint, const uint8_t *frame, size_t length)
 {
-    static const uint8_t ethernet_ipv4_request[8] = {
-        0, 1, TYPE_IPV4 >> 8, TYPE_IPV4 & 0xff, NET_MAC, 4, 0, ARP_REQUEST
-    };
     const uint8_t *asks = frame + NET_FRAME_MIN;
     uint8_t *arp;
 
     if (length < NET_FRAME_MIN + ARP_BYTES) return refused(false);
-    if (memcmp(asks, ethernet_ipv4_request, 8) || get32(asks + 24) != endpoint->address)
-        return true;                    /* somebody else's, or no question */
+    if (memcmp(asks, ethernet_ipv4, sizeof(ethernet_ipv4)) ||
+        get32(asks + 24) != endpoint->address)
+        return true;                    /* somebody else's */
+    if (get16(asks + 6) == ARP_REPLY && endpoint->port.sender == endpoint->outside)
+        stream_found(endpoint, get32(asks + 14), asks + 8);
+    if (get16(asks + 6) != ARP_REQUEST) return true;
     arp = frame_new(endpoint, frame + NET_MAC, TYPE_ARP, ARP_BYTES);
     if (!arp) return true;
     memcpy(arp, asks, 6);
@@ -114,6 +132,21 @@ static bool take_icmp(struct endpoint *endpoint, const struct packet *packet)
     echo[0] = ICMP_ECHO_REPLY;
     set16(echo + 2, 0);
     set16(echo + 2, ~net_sum(echo, packet->length, 0));
+    return true;
+}
+
+static bool take_tcp(struct endpoint *endpoint, const struct packet *packet)
+{
+    bool outside = endpoint->port.sender == endpoint->outside;
+    struct segment segment;
+
+    if (!segment_read(endpoint, packet, &segment)) return false;
+    if (segment.port == TCP_DISCARD)
+        tcp_take(endpoint, &segment);
+    else if (stream_wants(&endpoint->stream, &segment, outside))
+        stream_take(endpoint, &segment);
+    else
+        refused(segment_refuse(endpoint, &segment));
     return true;
 }
 
@@ -146,7 +179,7 @@ static bool take_ipv4(struct endpoint *endpoint, const uint8_t *frame, size_t le
         !is_station(packet.from) || packet.from == endpoint->address)
         return refused(false);
     return ip[9] == PROTOCOL_ICMP ? take_icmp(endpoint, &packet)
-                                  : ip[9] == PROTOCOL_TCP && tcp_take(endpoint, &packet);
+                                  : ip[9] == PROTOCOL_TCP && take_tcp(endpoint, &packet);
 }
 
 /* What the bridge sends to us. Others' frames come, too, while the bridge does not know where they
@@ -169,13 +202,27 @@ static bool send(struct netport *port, const void *data, size_t length, uint32_t
     return good;
 }
 
+bool endpoint_serve(struct endpoint *endpoint, unsigned budget)
+{
+    bool more = endpoint->address && stream_serve(endpoint, budget);
+
+    flush(&endpoint->port);
+    return more;
+}
+
 /* --- life --- */
+
+static void nobody_cares(struct stream *stream)
+{
+}
 
 void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void))
 {
     memset(endpoint, 0, sizeof(*endpoint));
     endpoint->now = now;
     endpoint->tcp.secret = now();
+    endpoint->outside = NET_SENDERS;
+    stream_init(&endpoint->stream, now(), nobody_cares);
     endpoint->port = (struct netport){ .name = "dom0",
                                        .takes_blank = true,
                                        .takes_large = true,
@@ -196,5 +243,6 @@ bool endpoint_set_address(struct endpoint *endpoint, uint32_t address)
     endpoint->address = address;
     endpoint->replies = 0;
     tcp_forget(&endpoint->tcp);
+    stream_forget(&endpoint->stream);
     return true;
 }

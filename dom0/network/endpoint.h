@@ -5,13 +5,16 @@
  * it away, which is how fast a guest can send without a second guest or a card in the way; every
  * other port is refused.
  *
- * It only ever answers, to the station that the question came from. So it needs no routes, no ARP
- * table, no timers and no thread: all of it runs while the bridge hands over a batch of frames.
+ * All that only answers, to the station that the question came from. So it needs no routes, no ARP
+ * table, no timers and no thread: it runs while the bridge hands over a batch of frames. What asks,
+ * too, is the one connection of stream.h: it has turns (own.h).
+ *
  * Pure, as the bridge is. Not here: fragments, IP options (skipped), IPv6, UDP.
  */
 #ifndef DOM0_NETWORK_ENDPOINT_H
 #define DOM0_NETWORK_ENDPOINT_H
 
+#include "dom0/network/stream.h"
 #include "dom0/network/tcp.h"
 #include <drivers/net.h>
 
@@ -24,6 +27,8 @@ struct endpoint {
     uint32_t address;                   /* 10.0.2.10 is 0x0a00020a; 0: none, nothing is answered */
     uint64_t (*now)(void);              /* nanoseconds since some start */
     struct tcp tcp;
+    struct stream stream;
+    unsigned outside;                   /* port->sender of what comes by the card; or NET_SENDERS */
     struct netport port;                /* to be plugged into a bridge */
 };
 
@@ -33,5 +38,8 @@ void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint6
 
 /* What was connected to the old address is forgotten. False: no address a station can have. */
 bool endpoint_set_address(struct endpoint *endpoint, uint32_t address);
+
+/* A turn of the stream's (stream_serve). */
+bool endpoint_serve(struct endpoint *endpoint, unsigned budget);
 
 #endif

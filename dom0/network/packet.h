@@ -25,6 +25,9 @@ struct packet {
 uint8_t *reply_new(struct endpoint *endpoint, const uint8_t *mac, uint32_t to, unsigned protocol,
                    size_t length);
 
+/* Asks everybody what the MAC of that address is. */
+void endpoint_seek(struct endpoint *endpoint, uint32_t address);
+
 static inline unsigned get16(const uint8_t *at)
 {
     return (unsigned)at[0] << 8 | at[1];

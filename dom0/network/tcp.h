@@ -6,19 +6,10 @@
 #ifndef DOM0_NETWORK_TCP_H
 #define DOM0_NETWORK_TCP_H
 
-#include <drivers/net.h>
+#include "dom0/network/segment.h"
 
 #define TCP_DISCARD 9u                  /* RFC 863 */
 #define TCP_CONNECTIONS 16u
-
-struct endpoint;
-struct packet;
-
-struct tcp_peer {
-    uint8_t mac[NET_MAC];
-    uint16_t port;
-    uint32_t address;
-};
 
 /* CLOSE-WAIT lasts no time: discard closes as soon as its peer has. */
 enum tcp_state { TCP_CLOSED, TCP_SYN_RECEIVED, TCP_ESTABLISHED, TCP_LAST_ACK };
@@ -39,8 +30,8 @@ struct tcp {
     uint64_t opened, bytes;             /* since the start */
 };
 
-/* One segment. False: it makes no sense, or its checksum is wrong. */
-bool tcp_take(struct endpoint *endpoint, const struct packet *packet);
+/* One segment to that port. */
+void tcp_take(struct endpoint *endpoint, const struct segment *segment);
 
 /* The end of a batch: one acknowledgement for each connection that data came for. */
 void tcp_acknowledge(struct endpoint *endpoint);

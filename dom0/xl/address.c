@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one endpoint of this machine, its place at the bridge, and what an operator sees of it
- * (address.h).
+ * What an operator sees of dom0's own place at the bridge (own.h), and how he gives it an
+ * address.
  */
 #include "dom0/xl/address.h"
-#include "dom0/network/br0.h"
-#include "dom0/network/endpoint.h"
+#include "dom0/network/own.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
-#include <pvguest/time.h>
 
-static struct endpoint endpoint;
-
-/* "10.0.2.10", or "10.0.2.10/24" as other systems want it: who only answers does not need to know
- * how large the net is. */
-static bool parse(const char *text, uint32_t *address)
+bool address_parse(const char *text, uint32_t *address)
 {
     char *end;
 
@@ -35,15 +29,16 @@ static bool give(const char *text)
 
     if (!strcmp(text, "none"))
         address = 0;
-    else if (!parse(text, &address) || !address)
+    else if (!address_parse(text, &address) || !address)
         return false;
-    return endpoint_set_address(&endpoint, address);
+    return endpoint_set_address(&own_endpoint, address);
 }
 
 static void show(void)
 {
-    uint32_t address = endpoint.address;
-    const uint8_t *mac = endpoint.port.mac;
+    uint32_t address = own_endpoint.address;
+    const struct netport *port = &own_endpoint.port;
+    const uint8_t *mac = port->mac;
 
     if (!address) {
         printk("dom0 has no address; `ip 10.0.2.10` would give it one\n");
@@ -52,11 +47,10 @@ static void show(void)
     printk("address  %u.%u.%u.%u  %02x:%02x:%02x:%02x:%02x:%02x\n", address >> 24,
            address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
            mac[4], mac[5]);
-    printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)endpoint.port.frames_sent,
-           (unsigned long)endpoint.port.frames_received,
-           (unsigned long)endpoint.port.frames_dropped);
-    printk("discard  %u connections open, %lu so far, %lu bytes\n", tcp_count(&endpoint.tcp),
-           (unsigned long)endpoint.tcp.opened, (unsigned long)endpoint.tcp.bytes);
+    printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)port->frames_sent,
+           (unsigned long)port->frames_received, (unsigned long)port->frames_dropped);
+    printk("discard  %u connections open, %lu so far, %lu bytes\n", tcp_count(&own_endpoint.tcp),
+           (unsigned long)own_endpoint.tcp.opened, (unsigned long)own_endpoint.tcp.bytes);
 }
 
 bool verb_ip(const struct call *call)
@@ -71,11 +65,8 @@ bool verb_ip(const struct call *call)
 
 int address_start(const struct netport *card, const char *ip)
 {
-    static const uint8_t no_card[NET_MAC];
-    int error;
+    int error = own_start(card);
 
-    endpoint_init(&endpoint, card ? card->mac : no_card, now_ns);
-    error = br0_plug(&endpoint.port);
     if (!error && *ip && !give(ip))
         printk("dom0: ip=%s is no address for dom0\n", ip);
     return error;

@@ -248,8 +248,12 @@ static const struct command guests_commands[] = {
     { "restore", "[-p] [FILE] TARGET",
       "a saved guest goes on (paused; with another configuration than was saved)", 1, 2,
       verb_restore, "p", 0 },
-    { "migrate", "NAME HOST", "not yet: save here, carry the disk, restore there", 0, MAX_WORDS,
-      verb_migrate, NULL, 0 },
+    { "migrate", "NAME HOST", "a guest goes on at another machine with Domus, which takes guests",
+      2, 2, verb_migrate, "l=live", 0 },
+    { "migrate-receive", "[ADDRESS|any|off]", "whose guests are taken here, and from now on", 0, 1,
+      verb_migrate_receive, "", 0 },
+    { "resume", "NAME", "one that is suspended goes on: it has not moved, after all", 1, 1,
+      verb_resume, "", 0 },
     { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename, "", 0 },
     { "uptime", "[-s] [NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime,
       "s=short", 0 },
@@ -320,7 +324,7 @@ static const struct { const char *names, *hint;
     { " dir ", "files lists the boot archive" },
     { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
-    { " migrate-receive remus ", "guests are saved and restored here, but not moved" },
+    { " remus ", "guests are moved here, but not kept twice" },
     { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
       "config-update button-press claims"
       " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "

@@ -32,10 +32,3 @@ bool verb_restore(const struct call *call)
     printk("Domain '%s' is restored: %u\n", domain->config.name, (unsigned)domain->domid);
     return true;
 }
-
-bool verb_migrate(const struct call *call)
-{
-    printk("Error: migrate is not there yet, live or not: `save NAME PARTITION` here, "
-           "`restore PARTITION` there\n");
-    return false;
-}

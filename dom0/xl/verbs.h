@@ -72,7 +72,11 @@ bool verb_refresh(const struct call *call);
 /* saving.c */
 bool verb_save(const struct call *call);
 bool verb_restore(const struct call *call);
+
+/* moving.c */
 bool verb_migrate(const struct call *call);
+bool verb_migrate_receive(const struct call *call);
+bool verb_resume(const struct call *call);
 
 /* keys.c */
 bool verb_keys(const struct call *call);

@@ -98,6 +98,13 @@ static int connect(struct backend *backend)
     return error ? error : attach_ring(back, (grant_ref_t)reference, (evtchn_port_t)port);
 }
 
+bool blkback_idle(const struct blkback *back)
+{
+    return !back->in_flight &&
+           (!back->connected || back->closing || back->broken ||
+            back->ring.req_cons == back->ring.sring->req_prod);
+}
+
 bool blkback_close(struct blkback *back)
 {
     if (back->connected) {

@@ -18,6 +18,7 @@
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
 #include "dom0/guests/domains.h"
+#include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/network/br0.h"
 #include "dom0/storage/disks.h"
@@ -48,6 +49,37 @@ int saved_restore(const char *file, const char *target, bool paused, struct doma
 {
     return problem_set(problem, -ENODEV, "%s from %s%s", file ? file : "its own", target,
                        paused ? ", paused" : "");
+}
+
+int saved_resume(const char *name, struct problem *problem)
+{
+    return problem_set(problem, -EINVAL, "%s has not suspended itself", name);
+}
+
+int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct problem *problem)
+{
+    return problem_set(problem, -ENODEV, "%s to %x", name, address);
+}
+
+static bool taken;
+static uint32_t taken_from;
+
+int move_take(uint32_t only)
+{
+    taken = true;
+    taken_from = only;
+    return 0;
+}
+
+void move_refuse(void)
+{
+    taken = false;
+}
+
+bool move_takes(uint32_t *from)
+{
+    *from = taken_from;
+    return taken;
 }
 
 /* --- the boot archive ------------------------------------------------------------------------- */

@@ -113,8 +113,9 @@ domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c \
     hypervisor/entry/operation.c
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
-endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
-    dom0/network/guard.c dom0/bucket.c drivers/checksum.c
+OWN_TCP := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/stream.c \
+    dom0/network/segment.c drivers/checksum.c
+endpoint.sources := $(OWN_TCP) dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c
 events.sources := hypervisor/domain/events.c hypervisor/calls/event_channel_op.c \
     hypervisor/calls/named.c hypervisor/entry/operation.c
 events.cflags := $(RING0_CFLAGS)
@@ -319,6 +320,8 @@ small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_versio
 small_calls.cflags := $(RING0_CFLAGS)
 smp.sources := hypervisor/boot/smp.c
 smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
+stream.sources := $(OWN_TCP)
+stream_hand.sources := $(OWN_TCP)
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
 string.sources := pvguest-sdk/lib/memory.c
@@ -332,7 +335,7 @@ sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
     -include tests/unit/instructions_host.h
 sysctl_pools.sources := $(sysctl.sources)
 sysctl_pools.cflags := $(sysctl.cflags)
-tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
+tcp.sources := $(OWN_TCP)
 terminal.sources := dom0/console/terminal.c dom0/console/line.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
 time.sources := hypervisor/domain/time.c hypervisor/machine/system_time.c
@@ -343,7 +346,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 # All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
 toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c %/saved.c \
-    dom0/storage/files.c dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) \
+    %/move.c %/move_in.c %/move_out.c dom0/storage/files.c dom0/save/%,$(wildcard dom0/*.c \
+    dom0/*/*.c)) \
     drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \

@@ -195,6 +195,11 @@ void blkback_changed(struct blkback *blkback)
     backend_changed(&blkback->back.backend);
 }
 
+bool blkback_idle(const struct blkback *blkback)
+{
+    return !blkback->back.in_flight;
+}
+
 bool blkback_close(struct blkback *blkback)
 {
     blkback->back.closed = true;

@@ -48,6 +48,9 @@ bool blkback_serve(struct blkback *back, unsigned int budget);
  */
 bool blkback_is_due(const struct blkback *back);
 void blkback_service(struct blkback *back);
+/* Has all that stood in the ring been answered? It comes true by itself when the front end asks for
+ * nothing more. */
+bool blkback_idle(const struct blkback *back);
 /* Takes nothing new from now on; true: nothing is in flight. */
 bool blkback_close(struct blkback *back);
 /* memory that one holds: fixed, whatever the guest does */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving a guest to another machine with Domus, over TCP. What goes over is what is saved (save.h),
+ * between these, little-endian, each to be waited for:
+ *
+ *     here                                         there
+ *     hello: who it is, what its CPU can     ->
+ *                                            <-    answer WELCOME
+ *     (the guest suspends itself) xl's file  ->
+ *                                            <-    answer READY: it is there, paused
+ *     GO                                     ->
+ *                                            <-    answer DONE: it runs there
+ *     (the guest is destroyed)
+ *
+ * There, NO and a sentence may stand in the place of each answer, or come before it. Until GO has
+ * gone, whatever goes wrong leaves the guest here; there it is destroyed when GO does not come. Who
+ * has sent GO and hears no DONE asks again, by another connection, what became of that guest.
+ *
+ * Nobody proves who he is, and nothing is encrypted: this is for a net that is trusted. The guest's
+ * disks are not moved: both machines have them, or it has none.
+ */
+#ifndef DOM0_GUESTS_MOVE_H
+#define DOM0_GUESTS_MOVE_H
+
+#include "dom0/config/config.h"
+#include "dom0/config/problem.h"
+
+#define MOVE_MAGIC "DomusMv1"
+#define MOVE_ID 16u
+#define MOVE_FEATURES 32u
+
+enum move_kind { MOVE_COMES = 1, MOVE_ASKS };
+
+struct move_hello {
+    char magic[8];
+    uint32_t kind;
+    uint32_t features;                  /* Words that follow below. */
+    uint8_t id[MOVE_ID];                /* Of this move; asked for, it is all that counts. */
+    uint64_t pages;                     /* That it will need. */
+    char name[64];
+    uint32_t feature[MOVE_FEATURES];    /* XEN_SYSCTL_get_cpu_featureset, of PV guests. */
+};
+
+enum move_word { MOVE_WELCOME = 1, MOVE_READY, MOVE_DONE, MOVE_NO };
+
+struct move_answer {
+    uint32_t word;
+    char text[188];                     /* With MOVE_NO: why, with a NUL. */
+};
+
+#define MOVE_GO 0x21214f47u
+
+/* Fills in what this machine's CPU has. 0, or a negative errno. */
+int move_features(struct move_hello *hello);
+/* Is there all that a guest from there may use? 0, or -EOPNOTSUPP and the problem. Pure. */
+int move_fits(const struct move_hello *theirs, const struct move_hello *ours,
+              struct problem *problem);
+/* What came is whole: its texts end, its numbers are no more than there is. Pure. */
+bool move_hello_valid(struct move_hello *hello);
+
+/* --- from here: 0, or a negative errno and the problem; then it goes on here, or (-EBUSY)
+ * stays as it is: nobody knows whether it runs there --- */
+int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct problem *problem);
+
+/* --- to here: guests are taken from that address only (0: from any), until move_refuse() --- */
+int move_take(uint32_t only);
+void move_refuse(void);
+/* *from: as above. False: none are. */
+bool move_takes(uint32_t *from);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * To here (move.h): a thread that is called, and takes one guest at a time. What comes is judged as
+ * a saved guest is. Nobody waits for it: until all is there the domain is in nobody's list, and the
+ * toolstack's lock is not held.
+ *
+ * Whoever calls can have, beside the one guest's memory: the connection's two buffers (stream.h),
+ * a configuration (SAVE_MOST_CONFIG), and what the restorer keeps for each page that the guest may
+ * have; that only while dom0 has more than guests leave it anyway.
+ */
+#include "dom0/account.h"
+#include "dom0/guests/move.h"
+#include "dom0/guests/saved.h"
+#include "dom0/save/save.h"
+#include "dom0/save/wire.h"
+#include "dom0/xc/control.h"
+#include "dom0/network/own.h"
+#include <pvguest/console.h>
+#include <pvguest/thread.h>
+
+#define HELLO_NS (5 * NS_PER_S)         /* For who has called to say why. */
+#define LISTEN_NS (5 * NS_PER_S)        /* For who is told NO to hear it, and */
+#define LISTEN_MOST (4u * STREAM_BUFFER)        /* what he may have said meanwhile. */
+#define BYTES_A_PAGE 9u                 /* read.c's lists. */
+
+static struct {
+    bool started, on, changed;
+    uint32_t only;
+    uint8_t last[MOVE_ID];              /* The last one that runs here: who has it asks. */
+} receiver;
+
+struct arrival {
+    struct domain_source source;
+    struct wire *wire;
+    struct move_hello hello, ours;
+    struct config config;
+    struct build_result built;
+    bool known;                         /* The toolstack has it: it ends it, too. */
+    char *said;
+    struct domain *domain;
+};
+
+static int say(struct wire *wire, enum move_word word, const char *text)
+{
+    struct move_answer answer = { .word = word };
+
+    snprintf(answer.text, sizeof(answer.text), "%s", text);
+    return wire->tape.write(&wire->tape, &answer, sizeof(answer));
+}
+
+/* What he sends meanwhile is read: unread, it would have the connection end before he has read. */
+static void say_no(struct wire *wire, const char *why)
+{
+    static uint8_t scratch[1024];
+    size_t heard = 0;
+
+    if (say(wire, MOVE_NO, why)) return;
+    while (heard < LISTEN_MOST && !wire_read(wire, scratch, sizeof(scratch), LISTEN_NS))
+        heard += sizeof(scratch);
+}
+
+/* --- is there room for it? --- */
+
+static bool dom0_has_room(uint64_t pages)
+{
+    struct guest guest = { .most = pages };
+    uint64_t needs = most_pfns(&guest) * BYTES_A_PAGE + ACCOUNT_RESERVE;
+
+    return pages < MOST_PFNS && needs < free_page_count() * (uint64_t)SAVE_PAGE;
+}
+
+static int check_hello(const struct arrival *arrival, struct problem *problem)
+{
+    const struct move_hello *hello = &arrival->hello;
+    struct config config = { .has_uuid = false };
+    int error = move_fits(hello, &arrival->ours, problem);
+
+    if (error) return error;
+    if (hello->pages > machine_free_pages())
+        return problem_set(problem, -ENOMEM,
+                           "too little memory: the guest has %lu MiB, %lu MiB are free",
+                           (unsigned long)hello->pages / 256,
+                           (unsigned long)machine_free_pages() / 256);
+    if (!config_name_valid(hello->name))
+        return problem_set(problem, -EINVAL, "the guest has no name");
+    snprintf(config.name, sizeof(config.name), "%s", hello->name);
+    domains_begin();
+    error = domains_check(&config, problem);
+    domains_unlock();
+    return error;
+}
+
+/* --- it comes --- */
+
+static int get_config(struct arrival *arrival, struct problem *problem)
+{
+    bool json;
+    char *text;
+    int error = restore_config(&arrival->wire->tape, &text, &json, problem);
+
+    if (error) return error;
+    domains_begin();
+    error = saved_parse(text, json, NULL, &arrival->config, &arrival->said, problem);
+    error = error ? error : domains_check(&arrival->config, problem);
+    domains_unlock();
+    if (!error && !dom0_has_room(arrival->config.maxmem_mib * 256))
+        error = problem_set(problem, -ENOMEM, "dom0 has too little memory for a guest of %lu MiB",
+                            arrival->config.maxmem_mib);
+    return error;
+}
+
+static int hand_over(const struct domain_source *source, const struct config *config,
+                     struct build_result *built, struct problem *problem)
+{
+    struct arrival *arrival = (struct arrival *)(uintptr_t)source;      /* Its beginning. */
+
+    arrival->known = true;
+    *built = arrival->built;
+    return 0;
+}
+
+/* It is there, paused; until it may run nobody does anything to it. */
+static int make_known(struct arrival *arrival, struct problem *problem)
+{
+    int error;
+
+    domains_begin();
+    error = domains_bring_up(&arrival->config, &arrival->source, true, &arrival->domain, problem);
+    if (!error) {
+        saved_features(arrival->domain, arrival->said);
+        arrival->domain->saving = true;
+    }
+    domains_unlock();
+    if (error && !arrival->known)
+        domain_destroy(arrival->built.domid);
+    return error;
+}
+
+static int take(struct arrival *arrival, struct problem *problem)
+{
+    int error = get_config(arrival, problem);
+
+    error = error ? error : saved_build(&arrival->wire->tape, &arrival->config, &arrival->built,
+                                        problem);
+    return error ? error : make_known(arrival, problem);
+}
+
+/* The word that it may run; without it, it ends. */
+static int let_go(struct arrival *arrival, struct problem *problem)
+{
+    uint32_t go;
+    int error = say(arrival->wire, MOVE_READY, "");
+
+    error = error ? error : wire_read(arrival->wire, &go, sizeof(go), WIRE_PATIENCE_NS);
+    if (error)
+        problem_set(problem, error, "%s", wire_problem(error));
+    else if (go != MOVE_GO)
+        error = problem_set(problem, -EINVAL, "it does not speak as Domus");
+    domains_begin();
+    arrival->domain->saving = false;
+    error = error ? error : domain_unpause(arrival->domain->domid);
+    if (error)
+        domains_end(arrival->domain);
+    else
+        memcpy(receiver.last, arrival->hello.id, MOVE_ID);
+    domains_unlock();
+    return error;
+}
+
+/* Is there nobody any more who could be told? */
+static bool is_lost(int error)
+{
+    return error == -ENOTCONN || error == -ETIMEDOUT || error == -EAGAIN;
+}
+
+static void arrive(struct arrival *arrival, const char *from)
+{
+    struct problem problem = { .text = "" };
+    domid_t domid = DOMID_INVALID;
+    int error = check_hello(arrival, &problem);
+
+    error = error ? error : say(arrival->wire, MOVE_WELCOME, "");
+    error = error ? error : take(arrival, &problem);
+    if (!error) {
+        domid = arrival->domain->domid;
+        error = let_go(arrival, &problem);
+    }
+    free(arrival->said);
+    if (is_lost(error))
+        problem_set(&problem, error, "%s", wire_problem(error));
+    if (error) {
+        printk("dom0: '%s' has not come from %s: %s\n", arrival->hello.name, from, problem.text);
+        if (!is_lost(error))
+            say_no(arrival->wire, problem.text);
+    } else {
+        printk("dom0: domain '%s' has come from %s: %u\n", arrival->hello.name, from,
+               (unsigned)domid);
+        say(arrival->wire, MOVE_DONE, "");
+    }
+    wire_end(arrival->wire, !error);
+}
+
+/* --- who calls --- */
+
+static void serve(struct wire *wire, struct arrival *arrival)
+{
+    uint32_t from = own_endpoint.stream.peer.address;
+    char name[20];
+
+    snprintf(name, sizeof(name), "%u.%u.%u.%u", from >> 24, from >> 16 & 255, from >> 8 & 255,
+             from & 255);
+    *arrival = (struct arrival){ .source.build = hand_over, .wire = wire };
+    if (wire_read(wire, &arrival->hello, sizeof(arrival->hello), HELLO_NS)) {
+        wire_end(wire, false);
+    } else if (!move_hello_valid(&arrival->hello) || move_features(&arrival->ours)) {
+        say_no(wire, "it does not speak as this Domus");
+        wire_end(wire, false);
+    } else if (arrival->hello.kind == MOVE_ASKS) {
+        if (memcmp(arrival->hello.id, receiver.last, MOVE_ID))
+            say_no(wire, "it does not run there");
+        else
+            say(wire, MOVE_DONE, "");
+        wire_end(wire, true);
+    } else {
+        arrive(arrival, name);
+    }
+}
+
+static bool has_changed(void)
+{
+    return receiver.changed;
+}
+
+static void receive(void *argument)
+{
+    struct arrival *arrival = argument;
+
+    for (;;) {
+        struct wire wire;
+
+        wait_event(own_changed, receiver.on);
+        receiver.changed = false;
+        if (!wire_answer(&wire, receiver.only, has_changed))
+            serve(&wire, arrival);
+    }
+}
+
+static void change(bool on, uint32_t only)
+{
+    receiver.on = on;
+    receiver.only = only;
+    receiver.changed = true;
+    wire_look();
+}
+
+int move_take(uint32_t only)
+{
+    struct arrival *arrival = receiver.started ? NULL : calloc(1, sizeof(*arrival));
+
+    if (!receiver.started && (!arrival || !thread_create("arrivals", receive, arrival))) {
+        free(arrival);
+        return -ENOMEM;
+    }
+    receiver.started = true;
+    change(true, only);
+    return 0;
+}
+
+void move_refuse(void)
+{
+    change(false, 0);
+}
+
+bool move_takes(uint32_t *from)
+{
+    *from = receiver.only;
+    return receiver.on;
+}

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Guests move between two machines, over a net that the test holds in its hands.
+
+DOMUS_MOVES=n (`make soak`: 10) cuts the connection so often, half the time without a word to
+anybody, and does what takes long.
+"""
+import os
+import random
+import re
+
+import pytest
+
+import dom0
+import machine
+import two_machines
+from two_machines import ADDRESSES
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")
+MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
+long = pytest.mark.skipif(not MOVES, reason="a long test (make soak)")
+HELLO = b"DomusMv1"
+GO = (0x21214f47).to_bytes(4, "little")
+DONE = (3).to_bytes(4, "little")
+
+
+@pytest.fixture(scope="module")
+def box():
+    disk = machine.fresh_disk(f"move-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}")
+    with two_machines.Pair("move", disk=disk, memory=256) as pair:
+        for one in pair.machines:           # what the first guest, and the first move, make grow
+            one.ask("migrate-receive any")  # stays
+        pair.machines[0].create("split-saved.cfg")
+        for here in 0, 1:
+            assert "has moved to" in move(pair, here, "split-saved")
+        pair.machines[0].end_all()
+        yield pair
+
+
+@pytest.fixture
+def pair(box):
+    before = [one.free_pages()[0] for one in box.machines]
+    for one in box.machines:
+        one.ask("migrate-receive any")
+    box.net.be_good()
+    yield box
+    box.net.be_good()
+    for one, free in zip(box.machines, before):
+        one.end_all()
+        one.audit()
+        one.until(lambda one=one, free=free: one.free_pages()[0] >= free, 40)
+
+
+def count(one):
+    """What the guest has counted to, when it says so next."""
+    return int(one.see(r"\(saved\) saved: counted to (\d+)[\r\n]", timeout=30).group(1))
+
+
+def create(one):
+    one.create("saved.cfg")
+    while count(one) < 3:
+        pass
+
+
+def move(pair, here, name="saved", options=""):
+    return pair.machines[here].run(f"xl migrate {options} {name} {ADDRESSES[1 - here]}", 180)
+
+
+def arrived(pair, here, before):
+    assert "saved" not in pair.machines[here].domains()
+    after = count(pair.machines[1 - here])
+    assert before < after <= before + 20, (before, after)
+    assert "saved" in pair.machines[1 - here].domains()
+
+
+def moved(pair, here):
+    before = count(pair.machines[here])
+    answer = move(pair, here)
+    assert "has moved to" in answer, answer
+    arrived(pair, here, before)
+
+
+def stays(pair, words, options=""):
+    """It is refused, and the guest goes on here; there is nothing there."""
+    before = count(pair.machines[0])
+    answer = move(pair, 0, options=options)
+    assert re.search(words, answer), answer
+    assert count(pair.machines[0]) > before
+    assert "saved" not in pair.machines[1].domains()
+
+
+def test_what_is_refused(pair):
+    here, there = pair.machines
+    assert "no domain 'saved'" in move(pair, 0)
+    create(here)
+    stays(pair, "--live is not there yet", "--live")
+    assert "HOST is an address" in here.refused("xl migrate saved elsewhere")
+    assert "own address" in here.refused(f"xl migrate saved {ADDRESSES[0]}")
+    assert "has not suspended itself" in here.refused("xl resume saved")
+    there.ask("migrate-receive off")
+    stays(pair, "takes no guests from here now")
+    there.ask("migrate-receive 10.0.2.99")
+    stays(pair, "takes no guests from here now")
+    there.ask(f"migrate-receive {ADDRESSES[0]}")
+    there.ask("create -p saved.cfg")
+    assert "a domain named 'saved' runs already" in move(pair, 0)
+    there.ask("destroy saved")
+    # a CPU that can more than the one there: the hello is changed on its way
+    pair.net.change = lambda side, data: (data[:108] + b"\xff" * 4 + data[112:]
+                                          if data.startswith(HELLO) else data)
+    stays(pair, "its CPU lacks what the guest may use")
+    pair.net.be_good()
+    # more memory than there is
+    there.ask("create -p saved.cfg name='large' memory=184")
+    stays(pair, "too little memory")
+    there.ask("destroy large")
+    moved(pair, 0)
+    moved(pair, 1)
+
+
+def test_disk_and_card(pair):
+    """Both are at work while the guest is moved; both machines have the disk, and nothing that was
+    written is lost."""
+    pair.machines[0].create("split-saved.cfg")
+    pair.machines[0].see(r"split-saved: round 3 of life 0", 60)
+    for life in range(1, 3):
+        answer = move(pair, (life - 1) % 2, "split-saved")
+        assert "has moved to" in answer, answer
+        for _ in range(2):
+            pair.machines[life % 2].see(rf"split-saved: round \d+ of life {life}\b", 30)
+    for one in pair.machines:
+        assert "not true" not in one.said() and "RESULT" not in one.said()
+
+
+def not_come(one):
+    """How often something has not come, in all."""
+    one.ask("sleep 1")
+    return one.said().count("has not come")
+
+
+def cut(pair, at, reset):
+    before = not_come(pair.machines[1])
+    pair.net.be_good()
+    pair.net.cut_at, pair.net.reset = at, reset
+    stays(pair, "Error: ")
+    assert pair.net.cut_at is None          # it was cut
+    pair.machines[1].until(lambda: not_come(pair.machines[1]) > before, 40)
+    pair.net.be_good()
+
+
+def test_a_connection_that_is_cut(pair):
+    """Somewhere, in what is said first or in the guest's memory; both ends are told. Then without a
+    word to anybody."""
+    create(pair.machines[0])
+    for number in range(max(MOVES, 2)):
+        at = random.SystemRandom().randrange(1, 8 << 20)
+        print("cut at", at)
+        cut(pair, at, reset=number < 2 or number % 2)
+    moved(pair, 0)
+
+
+def test_the_last_words_are_lost(pair):
+    """Has it gone, or not? Who does not know asks again. Lost is GO: it has not; then DONE."""
+    create(pair.machines[0])
+    pair.net.reset = True
+    pair.net.cut_when = lambda side, data: side == 0 and data == GO
+    stays(pair, "there: it does not run there")
+    before = count(pair.machines[0])
+    pair.net.cut_when = lambda side, data: side == 1 and data.startswith(DONE)
+    answer = move(pair, 0)
+    assert "asking again" in answer and "has moved to" in answer, answer
+    arrived(pair, 0, before)
+
+
+@long
+def test_nobody_says_what_became_of_it(pair):
+    """The net is gone when GO has gone: the guest stays, suspended, until the operator knows."""
+    def gone(side, data):
+        pair.net.lose = 1000 if data == GO else 0
+        return data == GO
+
+    here = pair.machines[0]
+    create(here)
+    pair.net.cut_when = gone
+    here.send(f"xl migrate saved {ADDRESSES[1]}")
+    here.see("asking again", 60)
+    here.child.send("\x03")
+    here.see("nobody says whether 'saved' runs there now", 60)
+    assert "s" in here.domains()["saved"][1]
+    assert "has ended" in here.refused("xl save saved scratch")
+    here.ask("xl resume saved")
+    count(here)
+    pair.net.be_good()
+    there = pair.machines[1]
+    there.until(lambda: not_come(there) and "saved" not in there.domains(), 60)
+    moved(pair, 0)
+
+
+@long
+def test_a_net_that_loses(pair):
+    create(pair.machines[0])
+    pair.net.lose = 10
+    moved(pair, 0)
