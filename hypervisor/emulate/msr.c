@@ -27,7 +27,6 @@
 #define MISC_ENABLE_NO_PEBS (1u << 12)
 #define HWCR_TSC_AT_P0      (1u << 24)      /* the TSC does not change its pace */
 #define DE_CFG_LFENCE       (1u << 1)
-#define EFER_SVME           (1ul << 12)
 
 /* The first CPU's local APIC is all that a guest may learn from the APIC base; it has no APIC. */
 static uint64_t apic_base(const struct vcpu *v)

@@ -45,7 +45,7 @@ LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 1110, "machine": 1905, "memory": 1920,
          "domain": 3000, "entry": 1460, "emulate": 1225,
-         "calls": 1935, "control": 1760, "boot": 770, "": 60}
+         "calls": 1935, "svm": 430, "control": 1760, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
