@@ -416,14 +416,16 @@ static void it_gives_way(void)
     CHECK_IS(run.inject, DOMUS_EVENT_VALID | 0x30);
     events_poll();
     events_unmask_all();
-    /* somebody else is to run first, and no interrupt says so: spins for ever otherwise */
-    vm_long(SAME(SPIN));
-    calls[0] = (struct multicall_entry){ .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_yield } };
+    /* this CPU has somebody else to choose first, and no interrupt says so: not an instruction */
+    vm_long(SAME("\x48\xff\xc1\xeb\xfb"));           /* again: inc rcx */
+    CHECK_IS(HYPERVISOR_set_timer_op((long)(now_ns() + 20 * NS_PER_MS)), 0);
+    calls[0] = (struct multicall_entry){ .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_block } };
     calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_domus_op,
                                          .args = { DOMUS_run, (unsigned long)&run } };
     CHECK_IS(HYPERVISOR_multicall(calls, 2), 0);
     CHECK_IS(calls[1].result, 0);
     CHECK_IS(run.exit, DOMUS_EXIT_INTERRUPT);
+    CHECK_IS(run.general[VM_RCX], 0);
 }
 
 void test_main(void)
