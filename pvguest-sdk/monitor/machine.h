@@ -35,6 +35,7 @@ struct machine {
     struct virtual_disk disk;
     struct virtual_card card;
     bool user_direct, kernel_direct;    /* what runs on the CPU itself: trap.h */
+    bool assisted;              /* all of it, with the hardware's assistance: svm.h */
     bool attention;             /* an event came while it ran directly: look around at once */
     bool over, failed;          /* ended; and not as a kernel ends that is well */
 };
