@@ -17,6 +17,7 @@
 #include "machine/vectors.h"
 #include "memory/heap.h"
 #include "memory/paging.h"
+#include "svm/svm.h"
 #include <abi/version.h>
 
 extern struct cpu_stacks boot_stacks;
@@ -74,6 +75,7 @@ void boot_main(uint32_t multiboot_info)
     interrupt_controllers_init();
     time_init();
     timers_init();
+    svm_init();
     start_other_cpus();
     policy_cpu_init(&boot_cpu);
     printk("%u CPU%s, %u interrupt lines, %lu MiB free", cpus_online, cpus_online == 1 ? "" : "s",

@@ -19,6 +19,7 @@
 #include "machine/vectors.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include "svm/svm.h"
 #include "lib/layout.h"
 
 /* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
@@ -83,6 +84,7 @@ void ap_main(void)
     ring0_enter();
     policy_cpu_init(cpu);
     timers_init();
+    svm_cpu_init();
     schedule_start();
 }
 

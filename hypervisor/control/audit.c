@@ -9,8 +9,9 @@
  * all if there is none.
  *
  * Holders of references: the allotment, pins, tables half way (the frame's own), entries of tables,
- * base pointers, descriptor windows, grants in use, registered vcpu_info pages, and we for pages of
- * ours that a guest may see. RING0_LOCK: guests run meanwhile, but only ring 0 changes any of this.
+ * base pointers, descriptor windows, grants in use, registered vcpu_info pages, CPUs on which a
+ * guest's virtual machine runs, and we for pages of ours that a guest may see. RING0_LOCK: guests
+ * run meanwhile, but only ring 0 changes any of this.
  */
 #include "control/audit.h"
 #include "domain/domain.h"
@@ -20,6 +21,7 @@
 #include "memory/entry.h"
 #include "memory/heap.h"
 #include "memory/window.h"
+#include "svm/svm.h"
 
 #define SPARE 2048                          /* frames a round, if there is no memory for more */
 
@@ -115,6 +117,11 @@ static void grant_seen(mfn_t m, bool writable)
     hold(m, writable ? FRAME_WRITABLE : FRAME_NONE);
 }
 
+static void table_seen(mfn_t m)
+{
+    hold(m, FRAME_L4);
+}
+
 static void look_at_vcpu(const struct vcpu *v)
 {
     if (v->tables.kernel_cr3)
@@ -178,6 +185,7 @@ static void look_at_all(void)
         look_at_domain(d);
     list_for_each (d, &destroyed_list, all_domains)
         look_at_domain(d);
+    svm_for_each_table(table_seen);
     for (uint64_t n = first; n < end; n++)
         if (!mfn_is_io(MFN(n)) && !(frame_of(MFN(n))->state & FRAME_FREE))
             compare(MFN(n), frame_of(MFN(n)));

@@ -11,6 +11,7 @@
 #include "entry/hypercall.h"
 #include "lib/string.h"
 #include "memory/access.h"
+#include "svm/svm.h"
 #include <abi/domus.h>
 
 #define COST_WORDS    8000          /* instructions: a refusal told in a sentence */
@@ -97,6 +98,7 @@ static const struct operation operations[] = {
     ROW_AT(DOMUS_counters, vcpu, counters),
     ROW_AT(DOMUS_work_for, vcpu, work_for),
     ROW_AT(DOMUS_destroy, vcpu, destroy_some),
+    ROW_AT(DOMUS_run, vcpu, svm_run),
 };
 
 long do_domus_op(unsigned int op, uint64_t arg)

@@ -27,7 +27,6 @@
 #define MISC_ENABLE_NO_PEBS (1u << 12)
 #define HWCR_TSC_AT_P0      (1u << 24)      /* the TSC does not change its pace */
 #define DE_CFG_LFENCE       (1u << 1)
-#define EFER_SVME           (1ul << 12)
 
 static bool is_performance_counter(uint32_t msr)
 {

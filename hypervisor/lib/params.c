@@ -117,11 +117,21 @@ static bool take_console(const char *value)
     return !strncmp(value, "com1", 4) && (!value[4] || (value[4] == ',' && take_baud(value + 5)));
 }
 
-static bool take_acpi(const char *value)
+static bool take_switch(const char *value, bool *off)
 {
     if (!same(value, "on") && !same(value, "off")) return false;
-    params.no_acpi = same(value, "off");
+    *off = same(value, "off");
     return true;
+}
+
+static bool take_acpi(const char *value)
+{
+    return take_switch(value, &params.no_acpi);
+}
+
+static bool take_svm(const char *value)
+{
+    return take_switch(value, &params.no_svm);
 }
 
 static bool take_count(const char *value, uint32_t *count)
@@ -167,6 +177,7 @@ static const struct {
     { "dom0_vcpus_pin", take_dom0_vcpus_pin,
       "alone, =on, or =off: a CPU for each of dom0's vCPUs, where it stays" },
     { "acpi=", take_acpi, "on, or off: the firmware's tables are not read" },
+    { "svm=", take_svm, "on, or off: no hardware assistance for guests' virtual machines" },
     { "maxcpus=", take_max_cpus, "how many CPUs are started, from 1" },
     { "dom0_max_vcpus=", take_dom0_max_vcpus, "how many vCPUs dom0 may have, from 1" },
 };
@@ -183,7 +194,8 @@ static void parse_word(const char *word)
         return;
     }
     log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= "
-             "dom0_vcpus_pin dom0_max_vcpus= maxcpus= loglevel= (loglvl=) console= com1= acpi=",
+             "dom0_vcpus_pin dom0_max_vcpus= maxcpus= loglevel= (loglvl=) console= com1= acpi= "
+             "svm=",
              word);
 }
 

@@ -18,7 +18,7 @@ struct amount {
 struct params {
     struct amount dom0_size, dom0_min, dom0_max;
     uint32_t baud;
-    bool no_acpi, dom0_vcpus_pin;
+    bool no_acpi, no_svm, dom0_vcpus_pin;
     uint32_t max_cpus, dom0_max_vcpus;      /* 0: as many as there are */
 };
 extern struct params params;

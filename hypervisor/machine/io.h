@@ -51,6 +51,7 @@ static inline void outb(uint16_t port, uint8_t v)
 #define XEN_MSR_PAT         0x50100070406ul
 #define EFER_SCE (1u << 0)
 #define EFER_NX  (1u << 11)
+#define EFER_SVME (1ul << 12)
 
 /* For MSRs that are known to exist (a fault here is a bug of ours); for others there are the _safe
  * forms. */

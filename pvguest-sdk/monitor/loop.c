@@ -11,6 +11,7 @@
 #include <pvguest/time.h>
 #include "interpret.h"
 #include "machine.h"
+#include "svm.h"
 #include "trap.h"
 
 enum {
@@ -126,11 +127,14 @@ static enum step run(struct machine *machine)
     enum step step = STEP_DONE;
 
     if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
-    if (!machine->user_direct && !machine->kernel_direct) return interpret(vcpu, SLICE);
+    if (!machine->user_direct && !machine->kernel_direct && !machine->assisted)
+        return interpret(vcpu, SLICE);
     for (int left = SLICE; left > 0 && !machine->attention && !machine->over; ) {
-        bool directly = runs_directly(machine);
+        bool directly = machine->assisted || runs_directly(machine);
         if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
-        step = directly ? run_directly(machine) : interpret_one(vcpu);
+        step = machine->assisted ? run_assisted(machine)
+               : directly        ? run_directly(machine)
+                                 : interpret_one(vcpu);
         left -= directly ? EXIT : 1;
         if (step != STEP_DONE && step != STEP_EXCEPTION) return step;
     }

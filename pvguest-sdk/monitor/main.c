@@ -7,6 +7,7 @@
  *   user=emulate      that is interpreted, too
  *   mode=trap         both run directly, and what traps is emulated
  *   mode=translate    user mode runs directly, the kernel is translated to code that does
+ *   mode=svm          both run on the CPU's hardware assistance
  *   memory=32         of the guest, in MiB; else all that the domain has to spare
  *   kernel=NAME       what to boot, where the ramdisk is an archive (ustar) of several files
  *   module=NAME       a file of the archive that the kernel gets as its module
@@ -24,6 +25,7 @@
 #include "interpret.h"
 #include "machine.h"
 #include "shadow.h"
+#include "svm.h"
 #include "translate.h"
 #include "trap.h"
 
@@ -88,9 +90,11 @@ static void choose_mode(void)
     machine.translating = !strcmp(options.mode, "translate");
     machine.kernel_direct = machine.translating || !strcmp(options.mode, "trap");
     machine.user_direct = strcmp(options.user, "emulate");
-    if (!machine.kernel_direct && options.mode[0] && strcmp(options.mode, "emulate"))
-        give_up("mode=%s is not there: emulate, trap or translate", options.mode);
-    if (options.user[0] && (machine.user_direct || machine.kernel_direct))
+    machine.assisted = !strcmp(options.mode, "svm");
+    if (!machine.kernel_direct && !machine.assisted && options.mode[0] &&
+        strcmp(options.mode, "emulate"))
+        give_up("mode=%s is not there: emulate, trap, translate or svm", options.mode);
+    if (options.user[0] && (machine.user_direct || machine.kernel_direct || machine.assisted))
         give_up("user=%s: the word is user=emulate, and for mode=emulate", options.user);
 }
 
@@ -138,6 +142,19 @@ static void prepare_directly(struct image kernel)
            "not understood\n", found.functions, found.sites, found.left_out);
 }
 
+static void prepare_assisted(void)
+{
+    int error = svm_prepare(&machine);
+
+    if (error == -ENOSYS)
+        give_up("mode=svm needs a hypervisor that offers it, which is Domus");
+    if (error == -EOPNOTSUPP)
+        give_up("mode=svm needs a CPU with SVM and nested paging, and a hypervisor that was not "
+                "told svm=off");
+    if (error)
+        give_up("mode=svm: no tables for the guest's memory: %s", errno_name(error));
+}
+
 static void load(void)
 {
     struct image ramdisk, kernel, module = { NULL, 0 };
@@ -154,7 +171,9 @@ static void load(void)
     error = load_kernel(&machine, kernel, module, options.arguments, &why);
     if (error)
         give_up("cannot load the kernel %s: %s (%s)", options.kernel, why, errno_name(error));
-    if (machine.user_direct || machine.kernel_direct)
+    if (machine.assisted)
+        prepare_assisted();
+    else if (machine.user_direct || machine.kernel_direct)
         prepare_directly(kernel);
 }
 

@@ -192,7 +192,7 @@ static void rings(void *unused)
 }
 
 /* One that is set already for then or before will do: a hypercall less at most exits. */
-static void set_alarm(uint64_t next)
+void set_alarm(uint64_t next)
 {
     static struct timer alarm;
     uint64_t soonest;

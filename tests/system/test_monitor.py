@@ -19,11 +19,11 @@ def all_passed(box, timeout=240):
     assert box.which == 0, match.group(0) + "\n" + box.tail(40)
 
 
-@pytest.mark.parametrize("mode", ["emulate", "half", "trap", "translate"])
+@pytest.mark.parametrize("mode", ["emulate", "half", "trap", "translate", "svm"])
 def test_as_a_domu(system, mode):
     """Files on a disk of dom0's; the tests fork, page and run out of memory."""
     name = {"emulate": "emulated", "half": "half", "trap": "trapped",
-            "translate": "translated"}[mode]
+            "translate": "translated", "svm": "assisted"}[mode]
     system.create(f"monitor-{mode}.cfg")
     all_passed(system)
     system.expect(r"the guest switches the machine off")
@@ -82,7 +82,7 @@ def test_a_hostile_kernel(mode, hypervisor):
             assert re.match(good, said), f"{trial}: {said}\n{box.tail(40)}"
 
 
-@pytest.mark.parametrize("mode", ["emulate", "trap", "translate"])
+@pytest.mark.parametrize("mode", ["emulate", "trap", "translate", "svm"])
 def test_a_disk_that_is_lied_to(system, mode):
     """Queues anywhere, descriptors in circles, all of the device's registers: the guest lives on,
     and so do its neighbours."""
@@ -93,7 +93,7 @@ def test_a_disk_that_is_lied_to(system, mode):
     assert "hello" in system.shell("insula1", "echo hello")
 
 
-@pytest.mark.parametrize("mode", ["emulate", "trap", "translate"])
+@pytest.mark.parametrize("mode", ["emulate", "trap", "translate", "svm"])
 def test_somebody_types(mode):
     """The serial port's input, by interrupt; the shell waits for it, and the monitor sleeps."""
     with alone(f"typing-{mode}", f"mode={mode} {KERNEL}") as box:

@@ -11,7 +11,8 @@ import re
 import sys
 
 # From the lowest: a room includes itself and those before it.
-ORDER = ("lib", "machine", "memory", "domain", "entry", "emulate", "calls", "control", "boot")
+ORDER = ("lib", "machine", "memory", "domain", "entry", "svm", "emulate", "calls", "control",
+         "boot")
 # What a higher room keeps of a vCPU: embedded in struct vcpu by domain.h, and nothing but data, for
 # it includes lib/ at most.
 STATE = ("entry/guest_entry.h", "emulate/ports.h")
@@ -46,7 +47,7 @@ def includes(folder="hypervisor"):
 
 HEIGHT, WIDTH, LEFT, BOX = 44, 520, 110, 110
 COLOURS = ("#888", "#0072b2", "#009e73",
-           "#8a6d00", "#d55e00", "#cc79a7", "#56b4e9", "#6a3d9a", "#333")
+           "#8a6d00", "#d55e00", "#a00000", "#cc79a7", "#56b4e9", "#6a3d9a", "#333")
 
 
 def middle(room):

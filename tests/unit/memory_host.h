@@ -227,6 +227,7 @@ void domain_put(struct domain *d)
     assert_true(d == &guest || d == &other || d == &dom0_);
     domain_refs--;
 }
+void svm_for_each_table(void (*seen)(mfn_t m)) {}
 void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable))
 {
 }

@@ -74,6 +74,14 @@ void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
         seen(MFN(descriptors));
 }
 
+static uint64_t run_table;
+
+void svm_for_each_table(void (*seen)(mfn_t m))
+{
+    if (run_table)
+        seen(MFN(run_table));
+}
+
 static struct frame *frame(uint64_t n)
 {
     return frame_of(MFN(n));
@@ -161,6 +169,7 @@ static int set_up(void **state)
     frame(DATA)->state--;
     frame(DATA)->state++;
     descriptors = GDT;
+    run_table = 0;
     largest_order = 13;
     allocated_order = freed_order = said = 0;
     return 0;
@@ -205,6 +214,15 @@ static void references_that_are_not_there(void **state)
     all_ways(1, READ, "references (I3) (3, should be 2)");
     frame(READ)->state -= 2;
     all_ways(1, READ, "references (I3) (1, should be 2)");
+}
+
+/* A table that a CPU holds for a guest's virtual machine. */
+static void tables_of_machines_that_run(void **state)
+{
+    run_table = L4;
+    all_ways(2, L4, "type references (I3) (2, should be 3)");
+    book(L4, FRAME_L4, 4, 3, TABLE | FRAME_PINNED);
+    all_ways(0, ~0ul, "");
 }
 
 static void types_that_are_not_there(void **state)
@@ -308,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(books_that_are_right, set_up),
         cmocka_unit_test_setup(references_that_are_not_there, set_up),
+        cmocka_unit_test_setup(tables_of_machines_that_run, set_up),
         cmocka_unit_test_setup(types_that_are_not_there, set_up),
         cmocka_unit_test_setup(a_table_that_is_mapped_writable, set_up),
         cmocka_unit_test_setup(entries_of_tables, set_up),

@@ -85,6 +85,10 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
 }
 static domid_t destroyed;
 
+long svm_run(struct vcpu *v, uint64_t arg)
+{
+    return v == current && arg == 0x5555 ? 0 : -EFAULT;
+}
 int domctl_destroy_some(domid_t id)
 {
     destroyed = id;
@@ -337,13 +341,14 @@ static void an_end_by_steps(void **state)
 static void what_is_no_domus_op(void **state)
 {
     assert_int_equal(domus_op(0, NULL), -ENOSYS);
-    assert_int_equal(domus_op(6, NULL), -ENOSYS);
+    assert_int_equal(domus_op(7, NULL), -ENOSYS);
     domains[1].privileged = false;              /* dom0's, all but why it was refused itself */
     assert_int_equal(domus_op(DOMUS_audit, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_counters, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_work_for, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_destroy, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_last_error, NULL), -ENOENT);
+    assert_int_equal(domus_op(DOMUS_run, (void *)0x5555), 0);
     assert_int_equal(do_xenpmu_op(0, 0), -EOPNOTSUPP);
 }
 

@@ -119,6 +119,9 @@ static void what_is_wrong_is_named_and_left_out(void **state)
         "guest_loglvl=all",
         "acpi=",
         "acpi=no",
+        "svm=",
+        "svm=no",
+        "svm",
         "acpi=offer",
         "acpi",
         "dom0_mems=5",
@@ -134,7 +137,8 @@ static void what_is_wrong_is_named_and_left_out(void **state)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         parse(words[i]);
         if (!warnings || log_level != LOG_INFO || params.baud != 115200 || params.no_acpi ||
-            params.dom0_vcpus_pin || params.dom0_max.given || params.dom0_min.given ||
+            params.no_svm || params.dom0_vcpus_pin || params.dom0_max.given ||
+            params.dom0_min.given ||
             (params.dom0_size.given && !strchr(words[i], ' ')) || !strchr(said, '"'))
             fail_msg("%s: %s", words[i], said);
     }
@@ -174,6 +178,10 @@ static void levels_and_speeds(void **state)
     }
     parse("acpi=off");
     assert_true(!warnings && params.no_acpi);
+    parse("svm=off");
+    assert_true(!warnings && params.no_svm && !params.no_acpi);
+    parse("svm=off svm=on");
+    assert_true(!warnings && !params.no_svm);
     parse("acpi=off acpi=on");
     assert_true(!warnings && !params.no_acpi);
 }

@@ -161,6 +161,10 @@ void policy_cpu_init(struct cpu *cpu)
     assert_ptr_equal(cpu, this_cpu());
     here("policy");
 }
+void svm_cpu_init(void)
+{
+    here("svm");
+}
 void timers_init(void)
 {
     here("timers");
@@ -258,8 +262,8 @@ static void all_come(void **state)
     assert_int_equal(cpus_online, 4);
     assert_true(cpus[1]->apic_id == 3 && cpus[2]->apic_id == 9 && cpus[3]->apic_id == 20);
     assert_true(cpus[1]->idle && cpus[2]->idle && cpus[3]->idle);
-    goes_on("policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. "
-            "policy 3. timers 3. guest 3. ");
+    goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. "
+            "policy 3. timers 3. svm 3. guest 3. ");
 }
 
 static void one_alone(void **state)
@@ -281,8 +285,8 @@ static void no_more_than_wanted(void **state)
                "reserve. init 3. start 3. init 3. " UP(9) UP(20),
                n == 1 ? "" : "the CPU with APIC id 3 did not start: it is left out\n" AGREE);
         assert_int_equal(cpus_online, MIN(n, 3u));
-        goes_on(n == 1 ? "" : n == 2 ? "policy 1. timers 1. guest 1. " :
-                "policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. ");
+        goes_on(n == 1 ? "" : n == 2 ? "policy 1. timers 1. svm 1. guest 1. " :
+                "policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. ");
     }
 }
 
@@ -294,7 +298,7 @@ static void one_does_not_come(void **state)
     starts("reserve. " UP(3) "init 9. start 9. init 9. " UP(20),
            "the CPU with APIC id 9 did not start: it is left out\n" AGREE);
     assert_true(cpus_online == 3 && cpus[1]->apic_id == 3 && cpus[2]->apic_id == 20);
-    goes_on("policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. ");
+    goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. ");
 }
 
 static void one_stops_on_its_way(void **state)
@@ -305,7 +309,7 @@ static void one_stops_on_its_way(void **state)
     starts("reserve. " UP(3) "init 3. " UP(9) UP(20),
            "the CPU with APIC id 3 did not start: it is left out\n" AGREE);
     assert_true(cpus_online == 3 && cpus[1]->apic_id == 9 && cpus[2]->apic_id == 20);
-    goes_on("policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. ");
+    goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. ");
 }
 
 static void one_has_no_memory(void **state)
@@ -316,7 +320,7 @@ static void one_has_no_memory(void **state)
         starts("reserve. " UP(9) UP(20),
                "no memory for the CPU with APIC id 3: it is left out\n" AGREE);
         assert_true(cpus_online == 3 && cpus[1]->apic_id == 9 && cpus[2]->apic_id == 20);
-        goes_on("policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. ");
+        goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. ");
     }
 }
 
@@ -339,8 +343,8 @@ static void clocks_apart(void **state)
         late_by = rows[i].by;
         starts("reserve. " UP(3) UP(9) UP(20), rows[i].said);
         assert_int_equal(cpus_online, 4);
-        goes_on("policy 1. timers 1. guest 1. policy 2. timers 2. guest 2. "
-                "policy 3. timers 3. guest 3. ");
+        goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. "
+                "policy 3. timers 3. svm 3. guest 3. ");
     }
 }
 

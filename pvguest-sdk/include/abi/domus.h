@@ -102,4 +102,83 @@ struct domus_counters {
  */
 #define DOMUS_destroy 5
 
+/*
+ * DOMUS_run: a processor of the caller's making runs on this CPU, by its hardware assistance (AMD's
+ * SVM with nested paging), until something happens that is the caller's to deal with. arg is a
+ * struct domus_run: all of that processor's state, as it is and as it then has become. Any domain.
+ *
+ * What the processor takes for physical memory is what the page tables under `tables` map, with the
+ * guest-physical address as the virtual one: a level-4 table of the caller's, as for a base pointer
+ * and under the same rules, mapped or not. So it reaches what the caller could reach itself, may
+ * write what the caller may, and each frame is held by the entry that maps it. (Pin the table:
+ * without a reference it is looked through again at each call.) A change of an entry counts from
+ * the next call on; a caller of several vCPUs flushes their TLBs, as for its own tables.
+ *
+ * The FPU's registers are the caller's. Debug registers, ports, MSRs, CPUID, HLT, control registers
+ * but CR2 and CR3, and all that concerns the machine comes back as an exit; so do #DB and #AC, and
+ * interrupts of the machine (DOMUS_EXIT_INTERRUPT: call again). A call with an event pending for
+ * this vCPU, masked or not, comes back at once like this.
+ *
+ * Returns 0: `exit` says what happened; with DOMUS_EXIT_INVALID the state is as it was.
+ * -EOPNOTSUPP: the CPU has no such thing, or the hypervisor was told svm=off. -EFAULT; -EINVAL:
+ * state that no processor has here, or a table that is none; nothing ran. (All of it in AMD64
+ * Architecture Programmer's Manual, volume 2, chapter 15 and appendices B and C.)
+ */
+#define DOMUS_run 6
+
+struct domus_run_segment {
+    uint16_t selector;
+    uint16_t flags;          /* bits 40 to 47 and 52 to 55 of the descriptor, in this order */
+    uint32_t limit;          /* in bytes, the last that is inside */
+    uint64_t base;
+};
+
+enum { DOMUS_RUN_ES, DOMUS_RUN_CS, DOMUS_RUN_SS, DOMUS_RUN_DS, DOMUS_RUN_FS, DOMUS_RUN_GS,
+       DOMUS_RUN_SEGMENTS };
+
+struct domus_run {
+    uint64_t tables;         /* in: frame number of the level-4 table */
+    uint64_t inject;         /* in: an event, as DOMUS_EVENT_*; 0: none. 0 when it went in */
+    uint64_t tsc_offset;     /* in: added to what RDTSC gives */
+    uint32_t wishes;         /* in: DOMUS_RUN_* */
+    uint32_t shadow;         /* in and out: 1 right behind STI or a load of SS */
+    uint64_t general[16];    /* in and out: by their numbers, RAX RCX RDX RBX RSP RBP RSI RDI ... */
+    uint64_t rip, rflags;
+    uint64_t cr2, cr3;
+    uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+    struct domus_run_segment segment[DOMUS_RUN_SEGMENTS];    /* the privilege level is SS's DPL */
+    struct domus_run_segment ldtr, tr, gdtr, idtr;           /* of the last two: limit and base */
+    uint64_t cr0, cr4, efer; /* in; the CPU's own needs (CR4.MCE, EFER.SVME) are not seen here */
+    uint64_t exit;           /* out: the exit's number, and what belongs to it */
+    uint64_t info[2];
+    uint64_t interrupted;    /* out: the event whose delivery it came in, as DOMUS_EVENT_*; or 0 */
+    uint64_t dr6;            /* out */
+};
+
+/* Come back (DOMUS_EXIT_WINDOW) as soon as it would take an interrupt. */
+#define DOMUS_RUN_WINDOW         1u
+
+/* An event: bits 0 to 7 the vector, an error code in bits 32 to 63. */
+#define DOMUS_EVENT_INTERRUPT    (0ull << 8)
+#define DOMUS_EVENT_EXCEPTION    (3ull << 8)
+#define DOMUS_EVENT_SOFTWARE     (4ull << 8)     /* INT n; never to be injected */
+#define DOMUS_EVENT_KIND         (7ull << 8)
+#define DOMUS_EVENT_HAS_ERROR    (1ull << 11)
+#define DOMUS_EVENT_VALID        (1ull << 31)
+
+/* Exits, some of those that there are; exceptions are DOMUS_EXIT_EXCEPTION + the vector. */
+#define DOMUS_EXIT_EXCEPTION     0x40u
+#define DOMUS_EXIT_INTERRUPT     0x60u
+#define DOMUS_EXIT_NMI           0x61u
+#define DOMUS_EXIT_WINDOW        0x64u
+#define DOMUS_EXIT_CPUID         0x72u
+#define DOMUS_EXIT_HALT          0x78u
+#define DOMUS_EXIT_PORT          0x7bu
+#define DOMUS_EXIT_MSR           0x7cu
+#define DOMUS_EXIT_TASK_SWITCH   0x7du
+#define DOMUS_EXIT_SHUTDOWN      0x7fu
+/* info[0] is a page fault's error code, info[1] the guest-physical address */
+#define DOMUS_EXIT_NESTED_FAULT  0x400u
+#define DOMUS_EXIT_INVALID       0xffffffffu
+
 #endif

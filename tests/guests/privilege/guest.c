@@ -395,6 +395,17 @@ TRY(DOMUS_counters)
     return HYPERVISOR_domus_op(DOMUS_counters, &counters);
 }
 
+/* On our own tables, which have nothing where its first instruction would be. */
+TRY(DOMUS_run)
+{
+    static struct domus_run run;
+
+    run = (struct domus_run){ .tables = kernel_root_mfn, .cr0 = 1, .rip = 0x1000 };
+    run.segment[DOMUS_RUN_CS] = (struct domus_run_segment){ 8, 0xc9b, ~0u, 0 };
+    run.segment[DOMUS_RUN_SS] = (struct domus_run_segment){ 16, 0xc93, ~0u, 0 };
+    return HYPERVISOR_domus_op(DOMUS_run, &run);
+}
+
 TRY(DOMUS_destroy)
 {
     return HYPERVISOR_domus_op(DOMUS_destroy, (void *)(unsigned long)disposable(target));

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+"""Hardware assistance is off where the hypervisor was told so, though the CPU has it."""
+import machine
+import test_guests
+
+
+def test_it_can_be_switched_off():
+    off = machine.Hypervisor("domus", machine.DOMUS.path, machine.DOMUS.args + ["svm=off"],
+                             machine.DOMUS.cpu)
+    outcome, words = test_guests.run_guest("svm", off, words=["off"])
+    assert outcome == "SUCCESS", words
