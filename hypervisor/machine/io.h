@@ -171,6 +171,7 @@ static inline void cpu_relax(void)
 
 #define RFLAGS_CF   (1u << 0)
 #define RFLAGS_TF   (1u << 8)
+#define RFLAGS_FIXED (1u << 1)      /* always one */
 #define RFLAGS_IF   (1u << 9)
 #define RFLAGS_DF   (1u << 10)
 #define RFLAGS_IOPL (3u << 12)
