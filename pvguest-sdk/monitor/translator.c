@@ -314,7 +314,7 @@ static enum flow popf(struct generator *g, uint64_t next)
     OP(g, UNDO_RAX, 0x9d);
     g->source = next;
     save(g, UNDO_RAX | TAKE_FLAG, RAX, CACHE_IF);
-    restore(g, UNDO_RAX | TAKE_FLAG, RAX, CACHE_RAX);
+    restore(g, UNDO_RAX, RAX, CACHE_RAX);
     return GOES_ON;
 }
 
