@@ -530,7 +530,7 @@ static void what_is_left_to_the_interpreter(void **state)
         { "\x48\xcf", 2 }, { "\xcb", 1 }, { "\xff\x28", 2 }, { "\xff\x18", 2 },   /* iret, far */
         { "\x66\x9c", 2 }, { "\x66\x9d", 2 }, { "\xc2\x08\x00", 3 }, { "\x66\xff\xd0", 3 },
         { "\xc6\xf8\x00", 3 }, { "\xc7\xf8\x00\x00\x00\x00", 6 },        /* XABORT, XBEGIN */
-        { "\x8f\xc8", 2 }, { "\x0f\xc7\xf0", 3 }, { "\xf3\x0f\xae\xc0", 4 },
+        { "\x8f\xc8", 2 }, { "\x0f\xc7\xf0", 3 }, { "\xf3\x0f\xae\xe8", 4 },
         { "\x0f\x01\xf8", 3 }, { "\x8e\xd8", 2 }, { "\x0f\xa2", 2 }, { "\x0f\x31", 2 },
         { "\x6c", 1 }, { "\xec", 1 }, { "\xe3\x00", 2 }, { "\xf0\x90", 2 },
         { "\x0f\x58\xc0", 3 }, { "\x48\xc7", 2 },                      /* unknown; half of one */
