@@ -92,10 +92,6 @@ struct machine_ops {
     /* `size` is 1, 2 or 4. */
     uint32_t (*port_in)(struct vcpu *vcpu, uint16_t port, unsigned int size);
     void (*port_out)(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t value);
-    /* MSRs that system.c does not know (it has EFER, STAR, LSTAR, CSTAR, SFMASK, FS, GS and kernel
-     * GS base, TSC, PAT, APIC base). False: #GP. */
-    bool (*msr_read)(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-    bool (*msr_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
     /* out: EAX, EBX, ECX, EDX */
     void (*cpuid)(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     uint64_t (*tsc)(struct vcpu *vcpu);

@@ -98,20 +98,19 @@ static inline uint8_t *tlb_place(struct vcpu *vcpu, uint64_t linear, unsigned in
     return entry->place + (linear & PAGE_OFFSET);
 }
 
+/* Anywhere, of anything. */
+typedef uint16_t u16 __attribute__((aligned(1), may_alias));
+typedef uint32_t u32 __attribute__((aligned(1), may_alias));
+typedef uint64_t u64 __attribute__((aligned(1), may_alias));
+
 static inline uint64_t load_place(const uint8_t *place, unsigned int size)
 {
-    typedef uint16_t u16 __attribute__((aligned(1), may_alias));
-    typedef uint32_t u32 __attribute__((aligned(1), may_alias));
-    typedef uint64_t u64 __attribute__((aligned(1), may_alias));
     return size == 8 ? *(const u64 *)place : size == 4 ? *(const u32 *)place :
            size == 2 ? *(const u16 *)place : *place;
 }
 
 static inline void store_place(uint8_t *place, unsigned int size, uint64_t value)
 {
-    typedef uint16_t u16 __attribute__((aligned(1), may_alias));
-    typedef uint32_t u32 __attribute__((aligned(1), may_alias));
-    typedef uint64_t u64 __attribute__((aligned(1), may_alias));
     switch (size) {
     case 8: *(u64 *)place = value; break;
     case 4: *(u32 *)place = (uint32_t)value; break;

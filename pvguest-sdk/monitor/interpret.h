@@ -101,7 +101,7 @@ struct translation {
     uint64_t physical;          /* of the byte asked for */
     uint64_t page_size;         /* 4096, 2 MiB, 1 GiB: of the guest's mapping; 0: no paging */
     /* what all levels together allow; `dirty`: the last level's bit, as it is now */
-    bool writable, user, executable, dirty, global;
+    bool writable, user, executable, dirty;
 };
 
 /* Walk the guest's page tables for an access (ACCESS_*), set accessed and dirty bits. False: the

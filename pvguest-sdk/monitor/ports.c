@@ -132,16 +132,6 @@ static void store(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint6
 
 /* --- the rest that a processor asks for ------------------------------------------------------ */
 
-static bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
-{
-    return false;
-}
-
-static bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-    return false;
-}
-
 /* What the interpreter has: a 64-bit processor with SYSCALL and NX, without an APIC, and with
  * nothing to compute in but its general registers. */
 enum {
@@ -195,8 +185,6 @@ const struct machine_ops machine_ops = {
     .store = store,
     .port_in = port_in,
     .port_out = port_out,
-    .msr_read = msr_read,
-    .msr_write = msr_write,
     .cpuid = cpuid,
     .tsc = tsc,
     .invalidated = invalidated,

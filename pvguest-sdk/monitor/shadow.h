@@ -14,7 +14,7 @@
 
 enum { SHADOW_KERNEL, SHADOW_USER, SHADOWS };
 
-struct shadow_counters { uint64_t faults, fills, flushes, resets; };
+struct shadow_counters { uint64_t fills, flushes, resets; };
 extern struct shadow_counters shadow_counters;
 
 /* The trees, and the pages they are made of. -ENOMEM, or what the hypervisor says. */

@@ -214,7 +214,7 @@ static bool read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     else if (msr == MSR_TSC)
         *value = vcpu->ops->tsc(vcpu) + vcpu->tsc_offset;
     else
-        return vcpu->ops->msr_read(vcpu, msr, value) || general_protection(vcpu);
+        return general_protection(vcpu);
     return true;
 }
 
@@ -229,7 +229,7 @@ static bool write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     else if (msr == MSR_TSC)
         vcpu->tsc_offset = value - vcpu->ops->tsc(vcpu);
     else
-        return vcpu->ops->msr_write(vcpu, msr, value) || general_protection(vcpu);
+        return general_protection(vcpu);
     return true;
 }
 

@@ -16,7 +16,8 @@ enum {
     UNDO_ALL = UNDO_RAX | UNDO_RCX | UNDO_RDX,
 };
 
-enum { INT3 = 0xcc, TABLE_ENTRIES = 1 << 16, MOST_BYTES = 64, MOST_SITES = 12 };
+enum { INT3 = 0xcc, TABLE_ENTRIES = 1 << 16, MOST_SITES = 12 };         /* of an instruction */
+_Static_assert(CACHE_CODE + SITES * LONGEST_INSTRUCTION <= CACHE_TABLE, "sites end before bytes");
 
 struct entry {                  /* of the table, by the low 16 bits of the source */
     uint64_t minus;             /* minus the source */
@@ -314,7 +315,7 @@ static enum flow popf(struct generator *g, uint64_t next)
     OP(g, UNDO_RAX, 0x9d);
     g->source = next;
     save(g, UNDO_RAX | TAKE_FLAG, RAX, CACHE_IF);
-    restore(g, UNDO_RAX | TAKE_FLAG, RAX, CACHE_RAX);
+    restore(g, UNDO_RAX, RAX, CACHE_RAX);
     return GOES_ON;
 }
 
@@ -413,8 +414,7 @@ static bool add_block(struct translator *t, uint64_t source)
 {
     uint32_t *bucket = &t->buckets[source % BUCKETS];
 
-    if (t->block_count == BLOCKS || t->site_count + BLOCK_LONGEST * MOST_SITES >= SITES ||
-        t->end + BLOCK_LONGEST * MOST_BYTES >= CACHE_TABLE)
+    if (t->block_count == BLOCKS || t->site_count + BLOCK_LONGEST * MOST_SITES >= SITES)
         return false;
     t->blocks[t->block_count] = (struct block){ source, t->end, *bucket };
     *bucket = ++t->block_count;

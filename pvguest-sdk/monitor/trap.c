@@ -54,12 +54,6 @@ bool runs_directly(const struct machine *machine)
     return vcpu->cpl == 3 ? machine->user_direct : vcpu->cpl == 0 && machine->kernel_direct;
 }
 
-static enum step interpret_here(struct machine *machine)
-{
-    trap_counters.interpreted++;
-    return interpret_one(&machine->vcpu);
-}
-
 /* Code of the kernel that no scan has seen, for a while. */
 static enum step interpret_unknown(struct machine *machine)
 {
@@ -69,7 +63,7 @@ static enum step interpret_unknown(struct machine *machine)
     for (int i = 0; i < BURST && !machine->over && vcpu->cpl == 0; i++) {
         if (vcpu->interrupt_pending && interruptible(vcpu))
             break;
-        step = interpret_here(machine);
+        step = interpret_one(vcpu);
         if (step != STEP_DONE && step != STEP_EXCEPTION)
             break;
     }
@@ -109,11 +103,11 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     int error;
 
     trap_counters.page_faults++;
-    if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
+    if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_one(vcpu);
     if (!walk(vcpu, exit->address, access, &t))
         return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
     page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
-    if (!page) return interpret_here(machine);          /* a device's registers, or nothing */
+    if (!page) return interpret_one(vcpu);          /* a device's registers, or nothing */
     code = access & ACCESS_FETCH && which == SHADOW_KERNEL;
     if (code) {
         if (!machine->code[t.physical / PAGE]) return interpret_unknown(machine);
@@ -121,7 +115,7 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     }
     error = shadow_map(which, exit->address & ~(PAGE - 1), page,
                        entry_bits(machine, &t, access, code), t.page_size);
-    if (error > 0) return interpret_here(machine);      /* the entry was there: it is not that */
+    if (error > 0) return interpret_one(vcpu);      /* the entry was there: it is not that */
     if (error < 0)
         machine_fail(machine, "the hypervisor refuses a mapping: %s", errno_name(error));
     return STEP_DONE;
@@ -137,7 +131,7 @@ static enum step breakpoint(struct machine *machine)
         code_patched(machine, t.physical)) {
         trap_counters.patched++;
         vcpu->rip--;
-        return interpret_here(machine);
+        return interpret_one(vcpu);
     }
     return reflect(machine, VECTOR_BP, false, 0);
 }
@@ -146,7 +140,7 @@ static enum step breakpoint(struct machine *machine)
  * guest. */
 static enum step emulate(struct machine *machine, const struct direct_exit *exit)
 {
-    enum step step = interpret_here(machine);
+    enum step step = interpret_one(&machine->vcpu);
 
     trap_counters.privileged++;
     if (step != STEP_UNKNOWN) return step;
@@ -163,10 +157,10 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     case EXIT_SYSCALL:
         trap_counters.system_calls++;
         machine->vcpu.rip -= 2;
-        return interpret_here(machine);
+        return interpret_one(&machine->vcpu);
     case EXIT_REPLACED:
         trap_counters.patched++;
-        return interpret_here(machine);
+        return interpret_one(&machine->vcpu);
     case TRAP_PF:
         return page_fault(machine, exit);
     case TRAP_BP:
@@ -210,7 +204,7 @@ enum step run_directly(struct machine *machine)
     struct direct_exit exit;
     int error;
 
-    if (translated && !translate_enter(machine)) return interpret_here(machine);
+    if (translated && !translate_enter(machine)) return interpret_one(&machine->vcpu);
     set_alarm(pit_next(&machine->pit));
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {

@@ -14,7 +14,6 @@
 #define ENTRY_ACCESSED  (1ull << 5)
 #define ENTRY_DIRTY     (1ull << 6)
 #define ENTRY_LARGE     (1ull << 7)
-#define ENTRY_GLOBAL    (1ull << 8)
 #define ENTRY_NX        (1ull << 63)
 #define ENTRY_ADDRESS   0x000ffffffffff000ull
 
@@ -88,7 +87,6 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct transl
     page->physical = (entry & ENTRY_ADDRESS & ~(page->page_size - 1)) |
                      (linear & (page->page_size - 1));
     page->dirty = (entry & ENTRY_DIRTY) || (access & ACCESS_WRITE);
-    page->global = entry & ENTRY_GLOBAL;
     return true;
 }
 

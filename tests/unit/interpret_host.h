@@ -63,16 +63,6 @@ static inline void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int 
     machine->last_out = value;
 }
 
-static inline bool host_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
-{
-    return false;
-}
-
-static inline bool host_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-    return false;
-}
-
 static inline void host_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     for (unsigned int i = 0; i < 4; i++)
@@ -92,7 +82,6 @@ static inline void host_invalidated(struct vcpu *vcpu, uint64_t address, bool al
 static const struct machine_ops host_ops = {
     .memory = host_memory, .load = host_load, .store = host_store,
     .port_in = host_port_in, .port_out = host_port_out,
-    .msr_read = host_msr_read, .msr_write = host_msr_write,
     .cpuid = host_cpuid, .tsc = host_tsc, .invalidated = host_invalidated,
 };
 

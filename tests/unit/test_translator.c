@@ -148,6 +148,9 @@ static void distance_to(const uint8_t *where)
 
 static void with_data(unsigned int opcode, unsigned int reg)
 {
+    static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e };       /* they mean nothing */
+    if (random_word() % 8 == 0)
+        byte(prefixes[random_word() % 4]);
     byte(0x48 | (reg >> 3) << 2 | (random_word() & 3));         /* REX.X, .B: without meaning */
     byte(opcode);
     byte((reg & 7) << 3 | 5);
@@ -166,8 +169,7 @@ static void nothing_much(void)
     byte(0x48 | (reg >> 3) << 2);                               /* lea reg, [rbx+rbp*2+7] */
     byte(0x8d);
     byte(0x44 | (reg & 7) << 3);
-    byte(0x6b);
-    byte(7);
+    number(0x076b, 2);
 }
 
 static void any_flags(void)
@@ -189,8 +191,7 @@ static void move_bytes(void)
     }
     byte(0xb9);
     number(random_word() % 9, 4);
-    byte(0xf3);
-    byte(0xa4);
+    number(0xa4f3, 2);
 }
 
 /* A call (2) or jump (4) by a register, or by a word in memory. */
@@ -203,8 +204,8 @@ static void indirect(unsigned int member, const uint8_t *where, unsigned int slo
         byte(0x8d);
         byte((reg & 7) << 3 | 5);
         distance_to(where);
-        if (reg >> 3)
-            byte(0x41);
+        if (reg >> 3 || random_word() & 1)
+            byte(0x40 | reg >> 3 | (random_word() & 1) << 2);   /* REX.R: without meaning */
         byte(0xff);
         byte(0xc0 | member << 3 | (reg & 7));
         return;
@@ -261,9 +262,8 @@ static void privileged(void)
         { 0x0f, 0x20, 0xd0 }, { 0x0f, 0x22, 0xd0 }, { 0x0f, 0xa2, 0x90 }, { 0x0f, 0x31, 0x90 },
         { 0x0f, 0x01, 0xf8 }, { 0x8c, 0xd8, 0x90 }, { 0xec, 0x90, 0x90 }, { 0xee, 0x90, 0x90 },
     };
-    const uint8_t *bytes = some[random_word() % 8];
-    for (unsigned int i = 0; i < 3; i++)
-        byte(bytes[i]);
+    memcpy(at, some[random_word() % 8], 3);
+    at += 3;
 }
 
 /* `functions`: how many may be called. */
@@ -301,10 +301,7 @@ static void loop(unsigned int functions, unsigned int slot)
     again = at;
     for (uint64_t i = random_word() % 4; i; i--)
         item(functions, slot++);
-    byte(0xff);
-    byte(0xcd);                                                 /* dec ebp; jnz */
-    byte(0x0f);
-    byte(0x85);
+    number(0x850fcdff, 4);                                      /* dec ebp; jnz */
     distance_to(again);
 }
 
@@ -515,9 +512,111 @@ static void stopped_everywhere(void **state)
     programs(true, 250);
 }
 
+/* The kind of the first site of a translation of these bytes, at that address. */
+static enum site_kind first_of(uint64_t source, const char *bytes, unsigned int count)
+{
+    unsigned int used;
+    translation_reset(&translator);
+    uint32_t block = translation_make(&translator, source, (const uint8_t *)bytes, count, count,
+                                      &used);
+    return translation_site(&translator, block)->kind;
+}
+
+static void what_is_left_to_the_interpreter(void **state)
+{
+    const uint64_t high = 0xffffffff80000000, far = 0x8000000000;
+    static const struct { const char *bytes; unsigned int count; } interpreted[] = {
+        { "\xf4", 1 }, { "\xcc", 1 }, { "\xcd\x80", 2 }, { "\x0f\x0b", 2 }, { "\x0f\x05", 2 },
+        { "\x48\xcf", 2 }, { "\xcb", 1 }, { "\xff\x28", 2 }, { "\xff\x18", 2 },   /* iret, far */
+        { "\x66\x9c", 2 }, { "\x66\x9d", 2 }, { "\xc2\x08\x00", 3 }, { "\x66\xff\xd0", 3 },
+        { "\xc6\xf8\x00", 3 }, { "\xc7\xf8\x00\x00\x00\x00", 6 },        /* XABORT, XBEGIN */
+        { "\x8f\xc8", 2 }, { "\x0f\xc7\xf0", 3 }, { "\xf3\x0f\xae\xe8", 4 },
+        { "\x0f\x01\xf8", 3 }, { "\x8e\xd8", 2 }, { "\x0f\xa2", 2 }, { "\x0f\x31", 2 },
+        { "\x6c", 1 }, { "\xec", 1 }, { "\xe3\x00", 2 }, { "\xf0\x90", 2 },
+        { "\x0f\x58\xc0", 3 }, { "\x48\xc7", 2 },                      /* unknown; half of one */
+        { "\x67\x8b\x05\0\0\0\0", 7 },             /* beside EIP: no displacement says that */
+    };
+    for (unsigned int i = 0; i < sizeof interpreted / sizeof *interpreted; i++)
+        assert_int_equal(first_of(high, interpreted[i].bytes, interpreted[i].count),
+                         SITE_INTERPRET);
+    assert_int_equal(first_of(high, "\x8b\x05\0\0\0\0", 6), SITE_RUN);
+    assert_int_equal(first_of(far, "\x8b\x05\0\0\0\0", 6), SITE_INTERPRET);
+    assert_int_equal(first_of(high, "\xe8\0\0\0\0", 5), SITE_RUN);
+    assert_int_equal(first_of(far, "\xe8\0\0\0\0", 5), SITE_INTERPRET);
+}
+
+/* A program of these bytes, stopped everywhere. */
+static void try_program(const uint8_t *bytes, unsigned int count)
+{
+    generate();
+    memcpy(guest + MAIN, bytes, count);
+    end = base + (uintptr_t)guest + MAIN + count - 1;
+    translation_reset(&translator);
+    states[0].rflags = FLAG_ALWAYS;
+    run_interpreter();
+    run_translation(0);
+    for (unsigned int i = 0, sites = translator.site_count; i < sites; i++)
+        if (translator.sites[i].kind == SITE_RUN)
+            run_translation(translator.sites[i].at);
+}
+
+/* Whatever ends a block, the instruction after STI is still without interrupts. */
+static void sti_at_the_end_of_a_block(void **state)
+{
+    uint8_t bytes[2 * BLOCK_LONGEST];
+    random_state = 1;
+    memset(bytes, 0x90, sizeof bytes);
+    bytes[sizeof bytes - 1] = 0xf4;
+    for (unsigned int i = BLOCK_LONGEST - 2; i < BLOCK_LONGEST + 2; i++) {
+        bytes[i] = 0xfb;
+        try_program(bytes, sizeof bytes);
+        bytes[i] = 0x90;
+    }
+}
+
+/* Nobody's block is at 0, though an entry that is not used is all zeroes. */
+static void a_jump_to_nothing(void **state)
+{
+    static const uint8_t jump[] = { 0x31, 0xc0, 0xff, 0xe0 };
+    translation_reset(&translator);
+    begin();
+    memcpy(guest, jump, sizeof jump);
+    vcpu->rip = (uintptr_t)guest;
+    assert_int_equal(run_native(block_at(vcpu->rip))->kind, SITE_MISS);
+    assert_int_equal(vcpu->rip, 0);
+}
+
+/* Of long blocks and short ones, until there is no room; then all begins anew. */
+static void a_full_cache(void **state)
+{
+    uint8_t longest[BLOCK_LONGEST], shortest[1] = { 0xf4 }, most[2 * BLOCK_LONGEST];
+    unsigned int used, made[3] = { 0 };
+    memset(longest, 0x9c, sizeof longest);
+    for (unsigned int i = 0; i < sizeof most; i++)
+        most[i] = i & 1 ? 0 : 0x75;                             /* jnz: a stub each */
+    for (unsigned int turn = 0; turn < 3; turn++) {
+        const uint8_t *bytes = turn == 0 ? longest : turn == 1 ? shortest : most;
+        unsigned int count = turn == 0 ? sizeof longest : turn == 1 ? 1 : sizeof most;
+        translation_reset(&translator);
+        while (translation_make(&translator, 0x1000000 + made[turn] * 0x1000ul, bytes, count,
+                                count, &used))
+            made[turn]++;
+        assert_true(translator.end <= CACHE_TABLE && translator.site_count <= SITES);
+        assert_true(translation_find(&translator, 0x1000000));
+    }
+    assert_true(made[0] > 100 && made[2] > 100);
+    assert_int_equal(made[1], BLOCKS);
+    translation_reset(&translator);
+    assert_false(translation_find(&translator, 0x1000000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_to_the_interpreter),
+        cmocka_unit_test(sti_at_the_end_of_a_block),
+        cmocka_unit_test(a_jump_to_nothing),
+        cmocka_unit_test(a_full_cache),
         cmocka_unit_test(whole_programs),
         cmocka_unit_test(stopped_everywhere),
     };

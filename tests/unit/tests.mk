@@ -186,6 +186,7 @@ mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
 mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 translator.sources := $(INTERPRETER) pvguest-sdk/monitor/translator.c
+translator_bytes.sources := $(INTERPRETER) pvguest-sdk/monitor/translator.c
 monitor_chips.sources := pvguest-sdk/monitor/pic.c pvguest-sdk/monitor/pit.c \
     pvguest-sdk/monitor/serial.c pvguest-sdk/monitor/pci.c
 monitor_chips.cflags := -fno-builtin
