@@ -392,11 +392,15 @@ static void not_offered(void **state)
     struct gnttab_get_status_frames frames = { .nr_frames = 1 };
     static const unsigned int cmds[] = { GNTTABOP_transfer, GNTTABOP_swap_grant_ref,
                                          GNTTABOP_cache_flush };
+    uint64_t nothing[4] = { 0 };
 
     for (unsigned int i = 0; i < 3; i++) {
         assert_int_equal(grant_op(cmds[i], (void *)NOT_THERE, 0), -ENOSYS);
         assert_int_equal(grant_op(cmds[i], (void *)NOT_THERE, 1), -EFAULT);
+        assert_int_equal(grant_op(cmds[i], nothing, 1), -ENOSYS);
     }
+    assert_int_equal(grant_op(99, nothing, INT32_MAX), -ENOSYS);
+    assert_int_equal(grant_op(99, nothing, INT32_MAX + 1u), -EINVAL);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         struct gnttab_cache_flush op = { .offset = rows[i].offset, .length = rows[i].length,
                                          .op = rows[i].op };

@@ -291,8 +291,10 @@ static void handles(void **state)
     /* the page tables' own go with the page tables */
     writers[OWNERS + 1] = writers[OWNERS + 1] > 0;
     refs[OWNERS] = refs[OWNERS + 1] = 1;
-    for (budget_refill(); grants_release_mappings(&user); budget_refill(), turns++)
+    for (budget_refill(); grants_release_mappings(&user); budget_refill(), turns++) {
         spent_in_all += ENTRY_BUDGET - cpu.budget;
+        assert_true(cpu.budget > -(COST_FRAME + COST_ENTRY));   /* it stops where it is spent */
+    }
     spent_in_all += ENTRY_BUDGET - cpu.budget;
     assert_int_equal(spent_in_all, 512 * (COST_FRAME + COST_ENTRY) + 2 * COST_FRAME);
     assert_in_range(turns, 512 * 290 / 25000, 512 * 290 / 25000 + 2);

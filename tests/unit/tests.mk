@@ -204,6 +204,7 @@ netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
 others_tables.sources = $(pagetables.sources)
 others_tables.cflags := $(mmuext.cflags)
+others_tables.ldflags := -Wl,--wrap=pt_get_type
 pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
     hypervisor/calls/foreign.c hypervisor/calls/named.c hypervisor/memory/frame.c \
     hypervisor/calls/mmu_update.c \
