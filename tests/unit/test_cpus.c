@@ -360,6 +360,35 @@ static void few_are_parked_at_once(void **state)
     assert_int_equal(parked, 50);
 }
 
+/* ---- who comes ---- */
+
+/* A CPU that was asked to choose again looks at all who wait: the next who comes asks another. */
+static void two_come_at_once(void **state)
+{
+    machine(2);
+    add_domain(256, 2, SPIN);
+    run_until(now + 100 * MS);
+    for (unsigned int i = 0; i < 2; i++)
+        assert_true(processor[i].cpu.runs && processor[i].asked == FOREVER);
+    add_domain(256, 1, SPIN);
+    assert_true((processor[0].asked == FOREVER) != (processor[1].asked == FOREVER));
+    add_domain(256, 1, SPIN);
+    assert_true(processor[0].asked != FOREVER && processor[1].asked != FOREVER);
+}
+
+/* Who has gone has no timer that would look at its budget. */
+static void a_domain_that_ends(void **state)
+{
+    machine(1);
+    struct domain *d = add_domain(256, 1, SPIN);
+
+    domain_set_cap(d, 50);
+    run_until(now + 20 * MS);
+    assert_true(timer_armed(&d->cap_period));
+    policy_domain_end(d);
+    assert_false(timer_armed(&d->cap_period));
+}
+
 /* ---- affinity ---- */
 
 static void keep(struct domain *d, unsigned int vcpu, uint64_t bits)
@@ -492,6 +521,8 @@ int main(void)
         cmocka_unit_test(caps_and_others),
         cmocka_unit_test(caps_and_work_for_it),
         cmocka_unit_test(few_are_parked_at_once),
+        cmocka_unit_test(two_come_at_once),
+        cmocka_unit_test(a_domain_that_ends),
         cmocka_unit_test(kept_to_its_cpus),
         cmocka_unit_test(late_to_a_crowd),
         cmocka_unit_test(one_set_too_many),

@@ -382,6 +382,21 @@ static void versions(void **state)
     assert_int_equal(grant_op(GNTTABOP_set_version, &set, 1), -EFAULT);
 }
 
+/* Of a domain that has no grant table nothing is held when that has been said. */
+static void without_a_table(void **state)
+{
+    struct gnttab_query_size size = { .dom = 1 };
+    struct grant_table *had = all[1]->grants;
+    unsigned int refs = all[1]->refs;
+
+    run_as(&control);
+    all[1]->grants = NULL;
+    assert_int_equal(grant_op(GNTTABOP_query_size, &size, 1), 0);
+    assert_int_equal(size.status, GNTST_bad_domain);
+    assert_int_equal(all[1]->refs, refs);
+    all[1]->grants = had;
+}
+
 static void not_offered(void **state)
 {
     static const struct { uint16_t offset, length; uint32_t op; long error; } rows[] = {
@@ -392,11 +407,15 @@ static void not_offered(void **state)
     struct gnttab_get_status_frames frames = { .nr_frames = 1 };
     static const unsigned int cmds[] = { GNTTABOP_transfer, GNTTABOP_swap_grant_ref,
                                          GNTTABOP_cache_flush };
+    uint64_t nothing[4] = { 0 };
 
     for (unsigned int i = 0; i < 3; i++) {
         assert_int_equal(grant_op(cmds[i], (void *)NOT_THERE, 0), -ENOSYS);
         assert_int_equal(grant_op(cmds[i], (void *)NOT_THERE, 1), -EFAULT);
+        assert_int_equal(grant_op(cmds[i], nothing, 1), -ENOSYS);
     }
+    assert_int_equal(grant_op(99, nothing, INT32_MAX), -ENOSYS);
+    assert_int_equal(grant_op(99, nothing, INT32_MAX + 1u), -EINVAL);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         struct gnttab_cache_flush op = { .offset = rows[i].offset, .length = rows[i].length,
                                          .op = rows[i].op };
@@ -421,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sizes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_table_grows_in_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_table, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_offered, set_up, tear_down),
     };
 

@@ -262,6 +262,22 @@ static void refused_mappings(void **state)
     assert_int_equal(unmaps(handle, 0x5000, 0), GNTST_okay);
 }
 
+/* However little each stay in ring 0 may do: a handle, then a page of them. */
+static void an_end_in_small_steps(void **state)
+{
+    grant_handle_t handle;
+    unsigned int turns = 0;
+
+    grant(8, ACCESS, 2, OWNERS);
+    for (unsigned int i = 0; i < 257; i++)
+        assert_int_equal(maps(DEV | RO, 8, 0x5000, &handle), GNTST_okay);
+    assert_int_equal(user.grants->maptrack_frames, 2);
+    for (cpu.budget = 1; grants_release_mappings(&user); cpu.budget = 1, turns++)
+        assert_int_equal(user.grants->release_cursor, MIN(turns + 1, 512u));
+    assert_int_equal(turns, 512 + 2);
+    entry_is(8, ACCESS, 2, OWNERS);
+}
+
 /* All there are, from the lowest up; then none, until one is given back; and all of them end with
  * the domain, in turns. */
 static void handles(void **state)
@@ -283,7 +299,9 @@ static void handles(void **state)
                          GNTST_okay);
         assert_int_equal(handle, i);
     }
+    about.value = 0;
     assert_int_equal(maps(HOST, 8, 0x5000, &handle), GNTST_no_space);
+    assert_int_equal(about.value, 8);                   /* what the refusal is about */
     budget_refill();
     assert_int_equal(unmaps(77, 0x5000, (OWNERS + 1) << 12), GNTST_okay);
     assert_int_equal(maps(DEV, 8, 0x5000, &handle), GNTST_okay);
@@ -291,8 +309,10 @@ static void handles(void **state)
     /* the page tables' own go with the page tables */
     writers[OWNERS + 1] = writers[OWNERS + 1] > 0;
     refs[OWNERS] = refs[OWNERS + 1] = 1;
-    for (budget_refill(); grants_release_mappings(&user); budget_refill(), turns++)
+    for (budget_refill(); grants_release_mappings(&user); budget_refill(), turns++) {
         spent_in_all += ENTRY_BUDGET - cpu.budget;
+        assert_true(cpu.budget > -(COST_FRAME + COST_ENTRY));   /* it stops where it is spent */
+    }
     spent_in_all += ENTRY_BUDGET - cpu.budget;
     assert_int_equal(spent_in_all, 512 * (COST_FRAME + COST_ENTRY) + 2 * COST_FRAME);
     assert_in_range(turns, 512 * 290 / 25000, 512 * 290 / 25000 + 2);
@@ -395,6 +415,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refused_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_of_mappings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_mappings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_end_in_small_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tables, set_up, tear_down),

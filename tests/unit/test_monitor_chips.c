@@ -80,6 +80,24 @@ static void masks_and_registers(void **state)
     assert_int_equal(pic_in(&pic, 0x20), 0);
 }
 
+/* Which input comes last, by number; each other word for that leaves it. */
+static void priorities_are_set(void **state)
+{
+    set_up();
+    pic_out(&pic, 0x20, 0xc2);                          /* 2 is the lowest, so 3 the highest */
+    pic_out(&pic, 0x20, 0x45);
+    pic_line(&pic, 0, true);
+    pic_line(&pic, 3, true);
+    assert_int_equal(pic_acknowledge(&pic), 0x23);
+    pic_out(&pic, 0x20, 0x20);
+    assert_int_equal(pic_acknowledge(&pic), 0x20);
+    pic_out(&pic, 0x20, 0x80);                          /* rotates: at ends that it makes itself */
+    assert_true(pic.chip[0].rotates);
+    assert_int_equal(pic.chip[0].lowest, 2);
+    pic_out(&pic, 0x20, 0);
+    assert_false(pic.chip[0].rotates);
+}
+
 static void nothing_there_is_spurious(void **state)
 {
     set_up();
@@ -123,6 +141,10 @@ static void once(void **state)
     assert_true(pit_ticked(&pit, 7 * MS));
     assert_false(pit_ticked(&pit, 100 * MS));
     assert_true(pit_next(&pit) == ~0ull);
+    for (uint8_t mode = 0; mode < 6; mode++) {          /* two wait for a gate that is not there */
+        load(&pit, (uint8_t)(0x30 | mode << 1), 1193, 0);
+        assert_int_equal(pit_next(&pit) == ~0ull, mode == 1 || mode == 5);
+    }
 }
 
 static void counts_are_latched(void **state)
@@ -134,6 +156,13 @@ static void counts_are_latched(void **state)
     pit_out(&pit, 0x43, 0, MS);                         /* latch at 1 ms: 1193 gone */
     count = pit_in(&pit, 0x40, 5 * MS);
     count |= (unsigned)pit_in(&pit, 0x40, 6 * MS) << 8;
+    assert_int_equal(count, 20000 - 1193);
+    count = pit_in(&pit, 0x40, 2 * MS);                 /* read once, it runs again */
+    count |= (unsigned)pit_in(&pit, 0x40, 2 * MS) << 8;
+    assert_int_equal(count, 20000 - 2386);
+    pit_out(&pit, 0x43, 0xd2, MS);                      /* read back: the count alone */
+    count = pit_in(&pit, 0x40, 3 * MS);
+    count |= (unsigned)pit_in(&pit, 0x40, 3 * MS) << 8;
     assert_int_equal(count, 20000 - 1193);
     pit_out(&pit, 0x43, 0xe2, 0);                       /* read back: status of channel 0 */
     assert_int_equal(pit_in(&pit, 0x40, 0) & 0x3f, 0x34);
@@ -185,6 +214,10 @@ static void lines_go_whole(void **state)
     for (int i = 0; i < SERIAL_SENT; i++)
         serial_out(&serial, 0x3f8, 'y');
     assert_int_equal(written_count, 8 + SERIAL_SENT);
+    for (unsigned value = 0; value < 256; value++) {    /* the modem's register has five bits */
+        serial_out(&serial, 0x3fc, (uint8_t)value);
+        assert_int_equal(serial_in(&serial, 0x3fc), value & 0x1f);
+    }
 }
 
 static void input_interrupts(void **state)
@@ -236,13 +269,14 @@ static void functions_are_found(void **state)
 {
     struct pci pci;
     struct pci_function *f;
-    uint8_t first[16] = { 9, 0, 16, 1 }, second[16] = { 9, 0, 16, 2 };
+    uint8_t first[16] = { 9, 0, 16, 1 }, second[16] = { 9, 0, 16, 2 }, third[4] = { 9, 0, 4, 3 };
     uint32_t offset;
 
     pci_reset(&pci);
     f = pci_add(&pci, 1, 0x10421af4, 0x21af4, 0x10000, 0xfe004000, 0x4000, 10);
     pci_capability(f, first, sizeof(first));
     pci_capability(f, second, sizeof(second));
+    pci_capability(f, third, sizeof(third));
     assert_int_equal(config(&pci, 0, 0), 0x29c08086);
     assert_int_equal(config(&pci, 1, 0), 0x10421af4);
     assert_int_equal(config(&pci, 2, 0), 0xffffffff);
@@ -251,7 +285,8 @@ static void functions_are_found(void **state)
     assert_int_equal(config(&pci, 1, 0x3c), 0x10a);
     assert_int_equal(config(&pci, 1, 0x34), 0x40);
     assert_int_equal(config(&pci, 1, 0x40), 0x01105009);
-    assert_int_equal(config(&pci, 1, 0x50), 0x02100009);
+    assert_int_equal(config(&pci, 1, 0x50), 0x02106009);
+    assert_int_equal(config(&pci, 1, 0x60), 0x03040009);
     assert_ptr_equal(pci_at(&pci, 0xfe004010, &offset), f);
     assert_int_equal(offset, 0x10);
     assert_null(pci_at(&pci, 0xfe008000, &offset));
@@ -321,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_and_priorities), cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
+        cmocka_unit_test(priorities_are_set),
         cmocka_unit_test(a_hundred_ticks_a_second), cmocka_unit_test(once),
         cmocka_unit_test(counts_are_latched), cmocka_unit_test(the_loudspeaker_measures),
         cmocka_unit_test(lines_go_whole), cmocka_unit_test(input_interrupts),

@@ -356,6 +356,29 @@ static void a_chain_goes_and_comes_back(void **state)
     assert_int_equal(virtio_load(&device, 20, 1), 0xf);
 }
 
+/* Both ways, piece by piece; a queue that is off gives nothing, whatever its ring says. */
+static void lengths_and_queues(void **state)
+{
+    struct virtio_chain chain = { .count = 3 };
+    uint16_t available[3] = { 0, 1, 0 };
+
+    chain.piece[0].length = 16;
+    chain.piece[1].length = 5;
+    chain.piece[2].length = 100;
+    chain.piece[2].writable = true;
+    assert_int_equal(virtio_length(&chain, false), 21);
+    assert_int_equal(virtio_length(&chain, true), 100);
+    attach_device();
+    set_device_up(16);
+    memory_write(&machine, 0x2000, available, sizeof(available));
+    device.queue[0].on = false;
+    assert_false(virtio_take(&device, 0, &chain));
+    device.queue[0].on = true;
+    device.queue[0].seen = 1;
+    assert_false(virtio_take(&device, 0, &chain));
+    assert_int_equal(virtio_load(&device, 20, 1), 0xf);
+}
+
 /* Each is nonsense in its own way: the device asks for a reset, and takes nothing. */
 static void nonsense_is_noticed(void **state)
 {
@@ -460,7 +483,8 @@ int main(int argc, char **argv)
         TEST(what_is_no_kernel_is_refused), TEST(any_file_is_read_safely),
         TEST(silent_instructions_are_replaced), TEST(members_are_found),
         TEST(any_archive_is_read_safely), TEST(a_chain_goes_and_comes_back),
-        TEST(nonsense_is_noticed), TEST(what_is_not_offered_is_not_agreed_to),
+        TEST(lengths_and_queues), TEST(nonsense_is_noticed),
+        TEST(what_is_not_offered_is_not_agreed_to),
         TEST(noise_in_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,7 @@ static void a_message_in_every_form(void **state)
         assert_false(loose());
         assert_int_equal(get32(MSI_AT + 4), 0xfee00000 | LAPIC << 12);
         assert_int_equal(get16(data_at), 0x61);
+        assert_memory_equal(space + data_at + 2, before + data_at + 2, 2);
         if (forms[i] & LONG)
             assert_int_equal(get32(MSI_AT + 8), 0);
         /* one message, all else as it was */

@@ -173,6 +173,16 @@ static void extents_that_come(void **state)
         }
 }
 
+static void extents_that_are_too_large(void **state)
+{
+    for (unsigned int order = 9; order <= 10; order++) {
+        reserve(1, order, DOMID_SELF);
+        memset(&about, 0, sizeof(about));
+        assert_int_equal(op(XENMEM_populate_physmap), 0);
+        assert_int_equal(strcmp(about.why, "extents of more than 2 MiB") == 0, order == 10);
+    }
+}
+
 static void extents_that_go(void **state)
 {
     static const struct {
@@ -610,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup(arguments_that_cannot_be_read, with_memory),
         cmocka_unit_test_setup(arguments_at_the_edge, with_memory),
         cmocka_unit_test_setup(extents_that_come, with_memory),
+        cmocka_unit_test_setup(extents_that_are_too_large, with_memory),
         cmocka_unit_test_setup(extents_that_go, with_memory),
         cmocka_unit_test_setup(how_many_extents, with_memory),
         cmocka_unit_test_setup(claims, with_memory),

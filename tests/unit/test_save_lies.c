@@ -386,6 +386,7 @@ static void whole_batches(void **state)
     keep_tape();
     says(NULL);
     assert_int_equal(populated, 64);
+    assert_int_equal(bytes[behind(record(LIBXC_PAGES))], LIBXC_TSC);    /* in one record */
     make_guest(PAGES);                  /* The list lies under two tables. */
     table(L1)[511] = entry_of(LIST);
     table(L1 + 1)[0] = entry_of(LIST + 1);

@@ -280,6 +280,9 @@ static void the_wall_clock(void **state)
     start(2000000000);
     update_domain_wallclock(&d[0]);
     assert_true(page[0].wc_sec == 1000 && page[0].wc_sec_hi == 0 && page[0].wc_nsec == 0);
+    page[0].wc_sec = 0;
+    update_domain_time(&d[0]);                  /* all of it */
+    assert_int_equal(page[0].wc_sec, 1000);
     for (unsigned int i = 0; i < 3; i++)
         list_append(&domain_list, &d[i].all_domains);
     for (unsigned int row = 0; row < 3; row++) {

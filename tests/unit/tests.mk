@@ -73,6 +73,8 @@ contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sd
     dom0/turns.c dom0/worker.c $(ONE_CPU)
 contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
+control.sources := dom0/xc/control.c
+control.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
@@ -209,6 +211,7 @@ netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
 others_tables.sources = $(pagetables.sources)
 others_tables.cflags := $(mmuext.cflags)
+others_tables.ldflags := -Wl,--wrap=pt_get_type
 pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
     hypervisor/calls/foreign.c hypervisor/calls/named.c hypervisor/memory/frame.c \
     hypervisor/calls/mmu_update.c \
