@@ -8,7 +8,7 @@
 2. Every source file opens with its licence.
 3. A file has one subject: none over 570 lines, a test 625; each room of the hypervisor has its size
    in lines of code (what is left of C and assembly without comments and empty lines: nobody shall
-   save on words), together 15,000 today, which shall be 12,500, by having less to do.
+   save on words), together 14,600 today, which shall be 12,500, by having less to do.
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and
    nowhere else in ring 0.
 5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP,
@@ -43,9 +43,9 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 870, "machine": 1930, "memory": 1920,
-         "domain": 3000, "entry": 1420, "emulate": 1225,
-         "calls": 1935, "control": 1760, "boot": 740, "": 60}
+ROOMS = {"lib": 860, "machine": 1930, "memory": 1920,
+         "domain": 3000, "entry": 1400, "emulate": 1225,
+         "calls": 1935, "control": 1760, "boot": 720, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
