@@ -21,6 +21,18 @@ extern boot_l4_machine, boot_l3_machine, boot_l2_machine
 extern image_l3_machine, image_l2_machine, image_l1_machine
 extern boot_stack_machine, boot_stack_top, boot_main
 
+; A table's first entries: the first of them, and from each to the next; below 4 GiB.
+%macro FILL 4                       ; table, how many, the first, how much further the next is
+    mov edi, %1
+    mov ecx, %2
+    mov eax, %3
+%%next:
+    mov [edi], eax
+    add eax, %4
+    add edi, 8
+    loop %%next
+%endmacro
+
 section .boot progbits alloc exec nowrite align=4096
 bits 32
 align 8
@@ -58,32 +70,9 @@ boot_start:
     test edx, 1 << 20
     jz .say
 
-    mov eax, PTE_BIG                ; the first 4 GiB
-    mov edi, boot_l2_machine
-    mov ecx, 4 * 512
-.big:
-    mov [edi], eax
-    mov dword [edi + 4], 0
-    add eax, 0x200000
-    add edi, 8
-    loop .big
-    mov eax, boot_l2_machine + PTE_TABLE
-    mov edi, boot_l3_machine
-    mov ecx, 4
-.l3:
-    mov [edi], eax
-    add eax, 4096
-    add edi, 8
-    loop .l3
-
-    mov eax, IMAGE_MACHINE + PTE_IMAGE
-    mov edi, image_l1_machine
-    mov ecx, 512
-.image:
-    mov [edi], eax
-    add eax, 4096
-    add edi, 8
-    loop .image
+    FILL boot_l2_machine, 4 * 512, PTE_BIG, 0x200000            ; the first 4 GiB
+    FILL boot_l3_machine, 4, boot_l2_machine + PTE_TABLE, 4096
+    FILL image_l1_machine, 512, IMAGE_MACHINE + PTE_IMAGE, 4096
     mov dword [image_l2_machine + 8], image_l1_machine + PTE_TABLE
     mov dword [image_l3_machine], image_l2_machine + PTE_TABLE
 

@@ -172,26 +172,19 @@ static bool publish(struct domain *d)
     return true;
 }
 
-static struct domain *domain_alloc(domid_t id)
-{
-    struct domain *d = hv_alloc(sizeof(*d));
-
-    if (!d) return NULL;
-    domain_prepare(d, id);
-    d->shared = hv_alloc_pages(0);
-    if (d->shared) return d;
-    hv_free(d, sizeof(*d));
-    return NULL;
-}
-
 struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error)
 {
-    struct domain *d = domain_alloc(id);
+    struct domain *d = hv_alloc(sizeof(*d));
+    void *shared = hv_alloc_pages(0);
 
-    if (!d) {
+    if (!d || !shared) {
+        hv_free(d, sizeof(*d));
+        hv_free_pages(shared, 0);
         *error = fail(-ENOMEM, "no memory for a domain");
         return NULL;
     }
+    domain_prepare(d, id);
+    d->shared = shared;
     d->vcpu_count = max_vcpus;
     d->privileged = d->memory.trusted = privileged;
     policy_domain_init(d);

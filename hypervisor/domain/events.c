@@ -92,12 +92,11 @@ void send_global_virq(uint32_t virq)
         send_guest_vcpu_virq(dom0->vcpus[0], virq);
 }
 
-void send_guest_pirq(struct domain *d, uint32_t pirq)
+void send_guest_port(struct domain *d, const uint32_t *port)
 {
     spin_lock(&d->events.lock);
-    uint32_t port = pirq_port(d, pirq);
-    if (port)
-        event_raise(d, event_channel(d, port)->vcpu, port);
+    if (*port)
+        event_raise(d, event_channel(d, *port)->vcpu, *port);
     spin_unlock(&d->events.lock);
 }
 

@@ -37,7 +37,8 @@ struct vcpu_events {
 
 void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq);
 void send_global_virq(uint32_t virq);                      /* to the domain (dom0) that bound it */
-void send_guest_pirq(struct domain *d, uint32_t pirq);
+/* the port that stands there under the lock, if any (0: unbound) */
+void send_guest_port(struct domain *d, const uint32_t *port);
 void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wakes it */
 
 /* All ports closed, peers' ends turned unbound, all memory given back. Preemptible: -ERESTART while

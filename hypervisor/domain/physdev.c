@@ -2,7 +2,7 @@
 /*
  * PIRQs: how a device's interrupt becomes an event of the control domain.
  *
- *   vector --> pirq_interrupt() --> send_guest_pirq() --> the port bound to the PIRQ
+ *   vector --> pirq_interrupt() --> send_guest_port() --> the port bound to the PIRQ
  *
  * A level-triggered source is masked when it fires and unmasked by the guest's PHYSDEVOP_eoi: it
  * would fire again at once. Edges and messages need nothing, but a device gone mad could send them
@@ -74,19 +74,13 @@ static void pirq_interrupt(void *arg)
     } else {
         (void)is_storm(p);
     }
-    send_guest_pirq(p->domain, p->number);
+    send_guest_port(p->domain, &p->port);
     time_goes_to(NULL, now_ns());
 }
 
 struct pirq *pirq_of(const struct domain *d, uint32_t number)
 {
     return d->pirqs && number < NR_PIRQS ? d->pirqs->pirq[number] : NULL;
-}
-
-uint32_t pirq_port(const struct domain *d, uint32_t pirq)
-{
-    const struct pirq *p = pirq_of(d, pirq);
-    return p ? p->port : 0;
 }
 
 /* A number without a source yet. NULL: taken, or no memory. */

@@ -22,6 +22,5 @@ void physdev_destroy(struct domain *d);             /* masks and frees everythin
 /* EVTCHNOP_bind_pirq and closing it: unmasks or masks the source. -EINVAL, -EPERM, -EEXIST. */
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
 void pirq_unbind(struct domain *d, uint32_t pirq);
-uint32_t pirq_port(const struct domain *d, uint32_t pirq);      /* 0: unbound */
 
 #endif

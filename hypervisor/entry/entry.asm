@@ -334,8 +334,36 @@ from_ring0:
 ; --------------------------------------------------------------------------------------------------
 ; Exceptions on stacks of their own. The last word of each IST stack holds this CPU's struct cpu
 ; (machine/cpu.c), since GS cannot be trusted: a guest may load any value into its base, ours too.
-%macro PARANOID_SAVE 1              ; 1: vector. Stack: error code, rip ... ss, struct cpu *
-    mov dword [rsp + 4], %1
+global debug_entry, nmi_entry, double_fault_entry, machine_check_entry
+debug_entry:
+    test byte [rsp + 8], 3
+    jz .ring0
+    ; from a guest: move the frame into the vCPU and go the usual way
+    swapgs
+    push rax
+    mov rax, rsp
+    mov rsp, [gs:CPU_current]
+    add rsp, VCPU_frame_top
+    PUSH_ALL qword [rax + 40], qword [rax + 32], qword [rax + 24], qword [rax + 16], qword [rax + 8]
+    push 0
+    mov dword [rsp + 4], 1
+    mov rax, [rax]
+    jmp from_guest
+.ring0:
+    push 0
+    mov dword [rsp + 4], 1
+    jmp paranoid
+nmi_entry:
+    push 0
+    mov dword [rsp + 4], 2
+    jmp paranoid
+machine_check_entry:
+    push 0
+    mov dword [rsp + 4], 18
+    jmp paranoid
+double_fault_entry:                 ; has an error code
+    mov dword [rsp + 4], 8
+paranoid:                           ; stack: error code and vector, rip ... ss, struct cpu *
     SAVE_REGISTERS
     cld
     CLOSE_GUEST
@@ -348,42 +376,6 @@ from_ring0:
     shr rdx, 32
     wrmsr
     mov rdi, rsp
-%endmacro
-
-global debug_entry, nmi_entry, double_fault_entry, machine_check_entry
-debug_entry:
-    test byte [rsp + 8], 3
-    jz .ring0
-    ; from a guest: move the frame into the vCPU and go the usual way
-    swapgs
-    push rax
-    mov rax, rsp
-    mov rsp, [gs:CPU_current]
-    add rsp, VCPU_frame_top
-    push qword [rax + 40]
-    push qword [rax + 32]
-    push qword [rax + 24]
-    push qword [rax + 16]
-    push qword [rax + 8]
-    push 0
-    mov dword [rsp + 4], 1
-    mov rax, [rax]
-    jmp from_guest
-.ring0:
-    push 0
-    PARANOID_SAVE 1
-    jmp paranoid
-nmi_entry:
-    push 0
-    PARANOID_SAVE 2
-    jmp paranoid
-machine_check_entry:
-    push 0
-    PARANOID_SAVE 18
-    jmp paranoid
-double_fault_entry:
-    PARANOID_SAVE 8
-paranoid:
     call paranoid_trap
     mov ecx, MSR_GS_BASE
     mov eax, r12d

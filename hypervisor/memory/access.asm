@@ -75,6 +75,16 @@ copy_to_guest.bad:
     FIXUP copy.words, copy.fault
     FIXUP copy.bytes, copy.fault
 
+; The end of a function whose instruction at the label may fault.
+%macro FAULTS_AT 1
+.fault:
+    CLOSE_GUEST
+.bad:
+    mov eax, -EFAULT
+    ret
+    FIXUP %1, .fault
+%endmacro
+
 ; int clear_guest(vaddr_t to, size_t bytes)
 global clear_guest
 clear_guest:
@@ -86,12 +96,7 @@ clear_guest:
     rep stosb
     CLOSE_GUEST
     ret
-.fault:
-    CLOSE_GUEST
-.bad:
-    mov eax, -EFAULT
-    ret
-    FIXUP .store, .fault
+    FAULTS_AT .store
 
 ; ONE name, address register, size, instruction, afterwards: a function that moves one word and
 ; nothing else
@@ -106,12 +111,7 @@ global %1
     CLOSE_GUEST
     %5
     ret
-.fault:
-    CLOSE_GUEST
-.bad:
-    mov eax, -EFAULT
-    ret
-    FIXUP .move, .fault
+    FAULTS_AT .move
 %endmacro
 
 ; int read_guest_u64(uint64_t *to, uint64_t va)

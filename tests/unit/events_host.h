@@ -47,10 +47,6 @@ void timer_stop(struct timer *t)
 {
     timers_stopped++;
 }
-uint32_t pirq_port(const struct domain *d, uint32_t pirq)
-{
-    return pirq_ports[pirq];
-}
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
     if (!pirq_error)

@@ -43,7 +43,7 @@ void time_goes_to(struct domain *d, uint64_t at)
     payer = d;
 }
 
-void send_guest_pirq(struct domain *d, uint32_t pirq)
+void send_guest_port(struct domain *d, const uint32_t *port)
 {
     assert_ptr_equal(payer, &guest); /* the interrupted one has no part in it */
     events++;

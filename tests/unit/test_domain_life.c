@@ -246,7 +246,7 @@ static void births_that_fail(void **state)
         assert_int_equal(error, -ENOMEM);
         assert_int_equal(held, 0);
     }
-    done("memory. ");
+    done("");
     d = create(7, 1, false);
     before = held;
     assert_null(domain_create(7, 1, false, &error));

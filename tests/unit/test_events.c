@@ -233,12 +233,12 @@ static void pirqs(void **state)
     assert_int_equal(port = pirq(&control, 9), 1);
     assert_int_equal(pirq_ports[9], 1);
     status_is(&control, 0, port, EVTCHNSTAT_pirq, 0, 9, 0);
-    send_guest_pirq(&control, 8);
+    send_guest_port(&control, &pirq_ports[8]);
     nothing_raised();
-    send_guest_pirq(&control, 9);
+    send_guest_port(&control, &pirq_ports[9]);
     only_raised(&control, port, 0);
     assert_int_equal(moves(&control, port, 1), 0);
-    send_guest_pirq(&control, 9);
+    send_guest_port(&control, &pirq_ports[9]);
     only_raised(&control, port, 1);
     assert_int_equal(sends(&control, port), -EINVAL);
     assert_int_equal(pirq_unbinds, 0);

@@ -136,22 +136,22 @@ static void who_can_be_bound(void **state)
     static struct domain none = { .id = 1 }; /* has no interrupts at all */
 
     connected(MESSAGE, PIRQ_MSI, 8);
-    assert_int_equal(pirq_port(&guest, MESSAGE), MESSAGE + 100);
+    assert_int_equal(pirq_of(&guest, MESSAGE)->port, MESSAGE + 100);
     assert_int_equal(pirq_bind(&guest, MESSAGE, 7), -EEXIST);
     assert_int_equal(pirq_bind(&guest, MESSAGE + 1, 7), -EPERM);
     assert_int_equal(pirq_bind(&guest, NR_PIRQS - 1, 7), -EPERM);
     assert_int_equal(pirq_bind(&guest, NR_PIRQS, 7), -EINVAL);
     assert_int_equal(pirq_bind(&none, MESSAGE, 7), -EPERM);
-    assert_int_equal(pirq_port(&guest, MESSAGE), MESSAGE + 100);
-    assert_int_equal(pirq_port(&guest, MESSAGE + 1), 0);
-    assert_int_equal(pirq_port(&guest, NR_PIRQS), 0);
-    assert_int_equal(pirq_port(&none, MESSAGE), 0);
+    assert_int_equal(pirq_of(&guest, MESSAGE)->port, MESSAGE + 100);
+    assert_null(pirq_of(&guest, MESSAGE + 1));
+    assert_null(pirq_of(&guest, NR_PIRQS));
+    assert_null(pirq_of(&none, MESSAGE));
     pirq_unbind(&guest, MESSAGE + 1);
     pirq_unbind(&guest, NR_PIRQS);
     pirq_unbind(&none, MESSAGE);
     assert_int_equal(timers_stopped, 0);
     pirq_unbind(&guest, MESSAGE);
-    assert_int_equal(pirq_port(&guest, MESSAGE), 0);
+    assert_int_equal(pirq_of(&guest, MESSAGE)->port, 0);
     assert_true(masked[MESSAGE]);
     physdev_destroy(&none);
 }
