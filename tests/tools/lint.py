@@ -43,9 +43,9 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1110, "machine": 1905, "memory": 1970,
+ROOMS = {"lib": 1110, "machine": 1908, "memory": 1970,
          "domain": 3000, "entry": 1460, "emulate": 1225,
-         "calls": 1950, "control": 1765, "boot": 770, "": 60}
+         "calls": 1950, "control": 1775, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
