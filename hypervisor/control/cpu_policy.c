@@ -187,12 +187,13 @@ static bool leaf_ok(uint32_t leaf)
            (leaf >= 0x80000000 && leaf <= LAST_EXTENDED);
 }
 
-/* A domain that has more leaves than this machine would miss them. */
+/* A domain that has more leaves than this machine would miss them. (Xen offers some that we do not,
+ * with nothing in them but caches' and TLBs' sizes: what is told is the lower limit.) */
 static bool beyond(const struct cpu_policy *p, uint32_t leaf)
 {
     const xen_cpuid_leaf_t *l = cpu_policy_find(p, leaf, 0);
 
-    return !l || l->a > cpuid_offered(leaf, 0).a;
+    return !l || l->a > cpuid(leaf, 0).a;
 }
 
 static int check_leaves(const struct cpu_policy *p)

@@ -272,6 +272,23 @@ static void of_a_domain(void **state)
     assert_true(get() < count);                     /* without XSAVE there are no areas */
 }
 
+/* Xen offers leaves that we do not: a guest of its may come, and is told of no more than ours. */
+static void of_a_guest_of_xens(void **state)
+{
+    uint32_t count = get();
+
+    for (uint32_t i = 0; i < count; i++)
+        leaves[i].a = leaves[i].leaf == 0x80000000 ? 0x80000028
+                      : leaves[i].leaf == 0        ? 0x20
+                                                   : leaves[i].a;
+    assert_int_equal(set(&guest, count, 0), 0);
+    assert_int_equal(get(), count);
+    assert_int_equal(leaves[0].a, 0xd);
+    for (uint32_t i = 0; i < count; i++)
+        if (leaves[i].leaf == 0x80000000)
+            assert_int_equal(leaves[i].a, 0x80000008);
+}
+
 /* Each leaf is looked for in all of them: a full list of nothing is the longest (I11). */
 static void a_long_list(void **state)
 {
@@ -303,9 +320,13 @@ static void what_is_no_policy(void **state)
     no_memory = true;
     assert_int_equal(set(&guest, count, 0), -ENOMEM);
     no_memory = false;
-    leaves[0].a++;
+    leaves[0].a = 0x21;
     assert_int_equal(set(&guest, count, 0), -EINVAL);
-    leaves[0].a--;
+    leaves[0].a = 0xd;
+    for (uint32_t i = 0; i < count; i++)
+        leaves[i].a += leaves[i].leaf == 0x80000000 ? 0x21 : 0;
+    assert_int_equal(set(&guest, count, 0), -EINVAL);
+    get();
     leaves[count - 1].leaf = 0x80000022;
     assert_int_equal(set(&guest, count, 0), -ERANGE);
     leaves[count - 1].leaf = 0x40000001;
@@ -335,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(features, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_a_domain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_a_guest_of_xens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_policy, set_up, tear_down),
     };

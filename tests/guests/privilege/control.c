@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control domain's: domains (domctl), the machine (sysctl), the platform
- * (platform_op). */
+/* The control domain's: domains (domctl), the machine (sysctl), the platform (platform_op). */
 #include "privilege.h"
 
 #include <xen/domctl.h>
