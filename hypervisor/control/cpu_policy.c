@@ -188,8 +188,8 @@ static bool leaf_ok(uint32_t leaf)
 }
 
 /* A domain that has more leaves than this machine would miss them. But of extended ones Xen says
- * that there are so many on any machine, and mostly nothing is in them. (Who comes with more than we
- * offer is told the lower limit.) */
+ * that there are so many on any machine, and mostly nothing is in them. (Who comes with more than
+ * we offer is told the lower limit.) */
 static bool beyond(const struct cpu_policy *p, uint32_t leaf)
 {
     const xen_cpuid_leaf_t *l = cpu_policy_find(p, leaf, 0);
