@@ -102,9 +102,13 @@ static int machine_memory_map(struct memory_call *c, struct xen_memory_map *m)
     return give_map(m, entries, boot_info.region_count);
 }
 
+/* As on Xen, another domain's last frame is any machine's: it may be restored on a larger one, and
+ * asks once. */
 static int machphys_mapping(struct memory_call *c, struct xen_machphys_mapping *m)
 {
-    *m = (struct xen_machphys_mapping){ MACH2PHYS_VIRT_START, MACH2PHYS_VIRT_END, max_frame - 1 };
+    uint64_t frames = current->domain->privileged ? max_frame : MACH2PHYS_NR_ENTRIES;
+
+    *m = (struct xen_machphys_mapping){ MACH2PHYS_VIRT_START, MACH2PHYS_VIRT_END, frames - 1 };
     return 0;
 }
 

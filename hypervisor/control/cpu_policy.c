@@ -186,12 +186,14 @@ static bool leaf_ok(uint32_t leaf)
            (leaf >= 0x80000000 && leaf <= LAST_EXTENDED);
 }
 
-/* A domain that has more leaves than this machine would miss them. */
+/* A domain that has more leaves than this machine would miss them. But of extended ones Xen says
+ * that there are so many on any machine, and mostly nothing is in them. (Who comes with more than
+ * we offer is told the lower limit.) */
 static bool beyond(const struct cpu_policy *p, uint32_t leaf)
 {
     const xen_cpuid_leaf_t *l = cpu_policy_find(p, leaf, 0);
 
-    return !l || l->a > cpuid_offered(leaf, 0).a;
+    return !l || l->a > MAX(cpuid(leaf, 0).a, leaf ? LAST_EXTENDED : 0);
 }
 
 static int check_leaves(const struct cpu_policy *p)

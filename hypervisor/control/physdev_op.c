@@ -10,6 +10,7 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "machine/acpi.h"
+#include "machine/apic.h"
 #include "machine/pci.h"
 #include "memory/access.h"
 #include <xen/physdev.h>
@@ -144,6 +145,17 @@ static int alloc_irq_vector(struct domain *d, struct physdev_irq *op)
     return 0;
 }
 
+/* Of an I/O APIC, which is the hypervisor's: how many inputs it has, say. */
+static int apic_read(struct domain *d, struct physdev_apic *op)
+{
+    for (uint32_t i = 0; i < acpi.ioapic_count; i++)
+        if (acpi.ioapics[i].address == op->apic_physbase) {
+            op->value = ioapic_read(i, op->reg & 0xff);
+            return 0;
+        }
+    return fail_value(-EINVAL, "there is no I/O APIC at this address", op->apic_physbase);
+}
+
 static int eoi(struct domain *d, const struct physdev_eoi *op)
 {
     struct pirq *p = pirq_of(d, op->irq);
@@ -184,6 +196,7 @@ static const struct operation operations[] = {
     ROW(PHYSDEVOP_map_pirq, domain, physdev_map_pirq, map_pirq),
     ROW(PHYSDEVOP_unmap_pirq, domain, physdev_unmap_pirq, unmap_pirq),
     ROW(PHYSDEVOP_get_free_pirq, domain, physdev_get_free_pirq, get_free_pirq),
+    ROW(PHYSDEVOP_apic_read, domain, physdev_apic, apic_read),
     ROW(PHYSDEVOP_alloc_irq_vector, domain, physdev_irq, alloc_irq_vector),
     ROW(PHYSDEVOP_setup_gsi, domain, physdev_setup_gsi, setup_gsi),
     ROW(PHYSDEVOP_pci_device_add, domain, physdev_pci_device, device_present),

@@ -179,7 +179,7 @@ void lapic_send_nmi(uint32_t apic_id)
 static struct { volatile uint32_t *registers; uint32_t base, count; } ioapics[MAX_IOAPICS];
 static unsigned int ioapic_count;
 
-static uint32_t io_read(unsigned int i, uint32_t reg)
+uint32_t ioapic_read(unsigned int i, uint32_t reg)
 {
     ioapics[i].registers[0] = reg;
     return ioapics[i].registers[4];
@@ -207,7 +207,7 @@ void ioapic_add(volatile void *registers, uint32_t gsi_base)
 
     ioapics[i].registers = registers;
     ioapics[i].base = gsi_base;
-    ioapics[i].count = (io_read(i, 1) >> 16 & 0xff) + 1;
+    ioapics[i].count = (ioapic_read(i, 1) >> 16 & 0xff) + 1;
     for (uint32_t n = 0; n < ioapics[i].count; n++)
         io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
 }
@@ -252,6 +252,6 @@ void ioapic_mask(uint32_t gsi, bool masked)
 
     if (i < 0) return;
     reg = REDIRECTION(gsi - ioapics[i].base);
-    v = io_read((unsigned int)i, reg);
+    v = ioapic_read((unsigned int)i, reg);
     io_write((unsigned int)i, reg, masked ? v | REDIRECTION_MASKED : v & ~REDIRECTION_MASKED);
 }

@@ -21,6 +21,7 @@ void lapic_send(uint32_t apic_id, uint8_t vector);
 void lapic_send_nmi(uint32_t apic_id);
 
 uint32_t ioapic_gsi_count(void);
+uint32_t ioapic_read(unsigned int i, uint32_t reg);     /* the i-th added; reg: below 256 */
 /* Whether devices' interrupts, whose destinations have 8 bits, can name the boot CPU. */
 bool lapic_takes_devices(void);
 /* Route a GSI to a vector of the boot CPU, masked at first. 0, -EINVAL, or -ENODEV: they cannot. A

@@ -43,6 +43,7 @@ uint64_t tsc_khz(void)
 
 static unsigned int asked;
 static bool longest;                            /* all subleaves that there could ever be */
+static uint32_t last_extended = 0x80000028;
 
 /* Three caches, one further subleaf of features, as many extended leaves as AMD's have. Which
  * subleaf is meant where there is but one, this CPU minds. */
@@ -60,7 +61,7 @@ struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
         r = longest || subleaf < 3 ? (struct cpuid_regs){ 7, 0x340, 0x340, 0 }
                                    : (struct cpuid_regs){ 0 };
         break;
-    case 0x80000000: r.a = subleaf ? 0 : 0x80000028; break;
+    case 0x80000000: r.a = subleaf ? 0 : last_extended; break;
     default: r.d -= subleaf; break;
     }
     return r;
@@ -312,6 +313,37 @@ static void of_a_domain(void **state)
     assert_int_equal(subleaves(count, 0xd), 3);
 }
 
+static xen_cpuid_leaf_t *extended(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (leaves[i].leaf == 0x80000000) return &leaves[i];
+    assert_true(false);
+    return NULL;
+}
+
+/* Xen offers leaves that we do not, and that not each machine has: a guest of its may come, and is
+ * told of no more than ours. */
+static void of_a_guest_of_xens(void **state)
+{
+    static const struct { uint32_t has, policy; int answer; } rows[] = {
+        { 0x80000028, 0x80000028, 0 }, { 0x80000028, 0x80000029, -EINVAL },
+        { 0x8000000a, 0x80000021, 0 }, { 0x8000000a, 0x80000022, -EINVAL },
+    };
+    uint32_t count;
+
+    for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        last_extended = rows[i].has;
+        count = get();
+        leaves[0].a = 0x20;
+        extended(count)->a = rows[i].policy;
+        assert_int_equal(set(&guest, count, 0), rows[i].answer);
+        assert_int_equal(get(), count);
+        assert_int_equal(leaves[0].a, 0xd);
+        assert_int_equal(extended(count)->a, 0x80000008);
+    }
+    last_extended = 0x80000028;
+}
+
 /* Each leaf is looked for in all of them: a full list of nothing is the longest (I11). */
 static void a_long_list(void **state)
 {
@@ -354,17 +386,13 @@ static void what_is_no_policy(void **state)
     no_memory = true;
     assert_int_equal(set(&guest, count, 0), -ENOMEM);
     no_memory = false;
-    leaves[0].a++;
+    leaves[0].a = 0x21;
     assert_int_equal(set(&guest, count, 0), -EINVAL);
-    leaves[0].a--;
+    leaves[0].a = 0xd;
     leaves[0].subleaf = 1;                          /* as if it had others, which say nothing */
     assert_int_equal(set(&guest, count, 0), -EINVAL);
     leaves[0] = (xen_cpuid_leaf_t){ 0x40000001, ALONE, 0, 0, 0, 0 };
     assert_int_equal(set(&guest, count, 0), -ERANGE);
-    get();
-    for (uint32_t i = 0; i < count; i++)
-        leaves[i].a += leaves[i].leaf == 0x80000000;
-    assert_int_equal(set(&guest, count, 0), -EINVAL);
     get();
     leaves[count - 1].leaf = 0x80000022;
     assert_int_equal(set(&guest, count, 0), -ERANGE);
@@ -396,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(features, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_a_domain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_a_guest_of_xens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(up_to_the_last_leaf, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_policy, set_up, tear_down),

@@ -500,6 +500,31 @@ static void devices_that_are_there(void **state)
     }
 }
 
+uint32_t ioapic_read(unsigned int i, uint32_t reg)
+{
+    return 0x1000 + i * 0x100 + reg;
+}
+
+static void registers_of_io_apics(void **state)
+{
+    struct physdev_apic apic = { .apic_physbase = 0xfec00000, .reg = 0x12, .value = 7 };
+
+    assert_int_equal(op(PHYSDEVOP_apic_read, &apic), -EINVAL);          /* there is none */
+    acpi.ioapic_count = 2;
+    acpi.ioapics[0].address = 0xfec00000;
+    acpi.ioapics[1].address = 0xfec01000;
+    acpi.ioapics[2].address = 0xfec02000;
+    assert_int_equal(op(PHYSDEVOP_apic_read, &apic), 0);
+    assert_int_equal(apic.value, 0x1012);
+    apic.apic_physbase = 0xfec01000, apic.reg = 0xabcdef01;
+    assert_int_equal(op(PHYSDEVOP_apic_read, &apic), 0);
+    assert_int_equal(apic.value, 0x1101);
+    apic.apic_physbase = 0xfec02000;
+    assert_int_equal(op(PHYSDEVOP_apic_read, &apic), -EINVAL);
+    apic.apic_physbase = 0x1fec00000;
+    assert_int_equal(op(PHYSDEVOP_apic_read, &apic), -EINVAL);
+}
+
 static void small_answers(void **state)
 {
     struct physdev_pci_mmcfg_reserved window = { .segment = 0 };
@@ -557,7 +582,7 @@ int main(void)
         CASE_OF(an_eoi_and_a_status),
         CASE_OF(levels_and_ports),
         CASE_OF(devices_that_are_there),
-        CASE_OF(small_answers),
+        CASE_OF(registers_of_io_apics), CASE_OF(small_answers),
         CASE_OF(arguments_that_are_not_there),
     };
 

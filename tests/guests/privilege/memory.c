@@ -342,7 +342,13 @@ TRY(XENMEM_machphys_mapping)
 {
     struct xen_machphys_mapping mapping;
 
-    return HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping);
+    long result = HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping);
+
+    if (result == 0)                /* a domU may be restored on a larger machine */
+        CHECK_IS(mapping.max_mfn, is_dom0()
+                     ? (uint64_t)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL) - 1
+                     : MACH2PHYS_NR_ENTRIES - 1);
+    return result;
 }
 
 TRY(XENMEM_machphys_mfn_list)

@@ -197,17 +197,19 @@ static void bad_rest(void)
         PHYSDEVOP_eoi,                PHYSDEVOP_map_pirq,       PHYSDEVOP_unmap_pirq,
         PHYSDEVOP_setup_gsi,          PHYSDEVOP_get_free_pirq,  PHYSDEVOP_pci_mmcfg_reserved,
         PHYSDEVOP_pci_device_add,     PHYSDEVOP_prepare_msix,   PHYSDEVOP_release_msix,
-        PHYSDEVOP_pci_device_remove,  PHYSDEVOP_alloc_irq_vector,
+        PHYSDEVOP_pci_device_remove,  PHYSDEVOP_alloc_irq_vector, PHYSDEVOP_apic_read,
     };
     struct physdev_set_iopl iopl = { .iopl = 4 };
     struct physdev_set_iobitmap bits = { .nr_ports = 65537 };
     struct physdev_pci_device device = { .seg = 1 };
     struct physdev_pci_mmcfg_reserved window = { .segment = 1 };
+    struct physdev_apic apic = { .apic_physbase = 0xfec00004 };
 
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl), -EINVAL);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iobitmap, &bits), -EINVAL);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_prepare_msix, &device), -ENODEV);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_pci_mmcfg_reserved, &window), -EINVAL);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_apic_read, &apic), -EINVAL);
     CHECK_IS(HYPERVISOR_physdev_op(1000, &window), -ENOSYS);
     for (unsigned int i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         CHECK_IS(HYPERVISOR_physdev_op(ours[i], NOWHERE), -EFAULT);
