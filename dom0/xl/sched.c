@@ -186,8 +186,6 @@ static bool pin_one(const struct pins *pins, const struct target *target, unsign
     printk("Error: Could not set affinity for vcpu `%u'.", vcpu);
     if (error == -EINVAL)
         printk(" None of these CPUs is there.\n");
-    else if (error == -EOPNOTSUPP)
-        printk(" CPUs are not preferred here: soft affinity is all.\n");
     else
         printk(" %s\n", errno_name(error));
     return false;

@@ -43,8 +43,8 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1110, "machine": 1905, "memory": 1930,
-         "domain": 3045, "entry": 1470, "emulate": 1225,
+ROOMS = {"lib": 1115, "machine": 1910, "memory": 1930,
+         "domain": 3140, "entry": 1470, "emulate": 1225,
          "calls": 1935, "control": 1725, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",

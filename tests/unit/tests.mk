@@ -73,7 +73,8 @@ contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sd
     dom0/turns.c dom0/worker.c $(ONE_CPU)
 contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
+cpus.sources := hypervisor/domain/policy.c hypervisor/domain/place.c hypervisor/lib/share.c \
+    hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
 cpu.sources := hypervisor/machine/cpu.c
@@ -243,6 +244,7 @@ save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/fi
     dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
+    hypervisor/domain/place.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
 schedule_cpus.sources := hypervisor/domain/schedule.c
