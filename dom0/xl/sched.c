@@ -182,6 +182,8 @@ static bool pin_one(const struct pins *pins, const struct target *target, unsign
 
     if (!error && pins->hard && target->domain && vcpu < CONFIG_MAX_VCPUS)
         target->domain->config.cpus[vcpu] = pins->hard;
+    if (!error && pins->soft && target->domain && vcpu < CONFIG_MAX_VCPUS)
+        target->domain->config.cpus_soft[vcpu] = pins->soft;
     if (!error) return true;
     printk("Error: Could not set affinity for vcpu `%u'.", vcpu);
     if (error == -EINVAL)

@@ -48,7 +48,9 @@ def test_where_cpus_sit(system):
 def test_where_vcpus_may_run(system):
     last, others = system.cpus - 1, f"{system.cpus}-7"
     one = "all" if system.cpus == 1 else str(last)
-    system.create(f"-p {GUEST} vcpus=3 cpus=['all','{last}']")
+    system.create(f"-p {GUEST} vcpus=3 cpus=['all','{last}'] cpus_soft=['{last}']")
+    assert affinity(system, 0, "all", one)
+    system.ask("xl vcpu-pin spinner 0 - all")
     assert affinity(system, 0, "all") and affinity(system, 1, one) and affinity(system, 2, "all")
     system.ask(f"xl vcpu-pin spinner 0 0-7,^{7 if last == 0 else 0}")
     assert affinity(system, 0, one) and affinity(system, 2, "all")
