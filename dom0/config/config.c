@@ -176,6 +176,11 @@ static int key_cpus(struct taking *taking, const struct setting *setting)
     return cpus_take(setting, taking->config->cpus, CONFIG_MAX_VCPUS, taking->problem);
 }
 
+static int key_cpus_soft(struct taking *taking, const struct setting *setting)
+{
+    return cpus_take(setting, taking->config->cpus_soft, CONFIG_MAX_VCPUS, taking->problem);
+}
+
 static int key_max_grant_frames(struct taking *taking, const struct setting *setting)
 {
     return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->grant_frames);
@@ -329,6 +334,7 @@ static const struct {
     { "cpu_weight", key_cpu_weight },
     { "cap", key_cap },
     { "cpus", key_cpus },
+    { "cpus_soft", key_cpus_soft },
     { "on_poweroff", key_on_poweroff },
     { "on_reboot", key_on_reboot },
     { "on_crash", key_on_crash },

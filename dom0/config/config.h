@@ -46,7 +46,8 @@ struct config {
     unsigned vcpus, vcpus_at_start;     /* At most, and those that the guest is to use first. */
     unsigned cpu_weight;                /* Its part of the CPU; 0: the hypervisor's default. */
     unsigned cap;                       /* Percent of one CPU at most; 0: no limit. */
-    uint64_t cpus[CONFIG_MAX_VCPUS];    /* Where each vCPU may run (cpus.h); 0: not said. */
+    /* Where each vCPU may run (cpus.h), and where it is rather than elsewhere; 0: not said. */
+    uint64_t cpus[CONFIG_MAX_VCPUS], cpus_soft[CONFIG_MAX_VCPUS];
     unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
     struct config_devices devices[DEVICE_KINDS];
     enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;

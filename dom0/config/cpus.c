@@ -63,14 +63,14 @@ const char *cpus_parse(const char *text, uint64_t *cpus)
     return NULL;
 }
 
-static int take_value(const struct setting_value *value, uint64_t *cpus,
+static int take_value(const char *key, const struct setting_value *value, uint64_t *cpus,
                       struct problem *problem)
 {
     const char *why;
 
-    if (!value->text) return setting_refuse(value, problem, "in the list cpus stands a list");
+    if (!value->text) return setting_refuse(value, problem, "in the list %s stands a list", key);
     why = cpus_parse(value->text, cpus);
-    return why ? setting_refuse(value, problem, "cpus, '%s': %s", value->text, why) : 0;
+    return why ? setting_refuse(value, problem, "%s, '%s': %s", key, value->text, why) : 0;
 }
 
 int cpus_take(const struct setting *setting, uint64_t *cpus, unsigned count,
@@ -81,16 +81,16 @@ int cpus_take(const struct setting *setting, uint64_t *cpus, unsigned count,
     int error = 0;
 
     if (setting->value->text) {
-        error = take_value(setting->value, &cpus[0], problem);
+        error = take_value(setting->name, setting->value, &cpus[0], problem);
         for (unsigned i = 1; i < count; i++)
             cpus[i] = cpus[0];
         return error;
     }
     for (; value && !error; value = value->next) {
         if (taken == count)
-            return setting_refuse(value, problem, "cpus has a place for each of at most %u vCPUs",
-                                  count);
-        error = take_value(value, &cpus[taken++], problem);
+            return setting_refuse(value, problem, "%s has a place for each of at most %u vCPUs",
+                                  setting->name, count);
+        error = take_value(setting->name, value, &cpus[taken++], problem);
     }
     return error;
 }

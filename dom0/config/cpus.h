@@ -16,8 +16,8 @@
  * is none: the end of a sentence. At least one is in the map. */
 const char *cpus_parse(const char *text, uint64_t *cpus);
 
-/* The key cpus: a list for all `count` vCPUs alike, or one for each of the first, as many as there
- * are. 0, or -EINVAL and the problem. */
+/* The keys cpus and cpus_soft: a list for all `count` vCPUs alike, or one for each of the first, as
+ * many as there are. 0, or -EINVAL and the problem. */
 int cpus_take(const struct setting *setting, uint64_t *cpus, unsigned count,
               struct problem *problem);
 

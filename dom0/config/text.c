@@ -55,17 +55,16 @@ static void add_uuid(struct out *out, const struct config *config)
     add(out, "\"\n");
 }
 
-static void add_cpus(struct out *out, const struct config *config)
+static void add_cpus(struct out *out, const char *key, const uint64_t *cpus, unsigned said)
 {
-    unsigned said = config->vcpus;
     char list[CPUS_TEXT];
 
-    while (said && !config->cpus[said - 1])
+    while (said && !cpus[said - 1])
         said--;
     if (!said) return;
-    add(out, "cpus = [ ");
+    add(out, "%s = [ ", key);
     for (unsigned i = 0; i < said; i++) {
-        cpus_print(config->cpus[i] ? config->cpus[i] : CPUS_ALL, CPUS_ALL, list, sizeof(list));
+        cpus_print(cpus[i] ? cpus[i] : CPUS_ALL, CPUS_ALL, list, sizeof(list));
         add(out, "%s\"%s\"", i ? ", " : "", list);
     }
     add(out, " ]\n");
@@ -142,7 +141,8 @@ size_t config_write(const struct config *config, char text[CONFIG_TEXT_BYTES])
     add_number(&out, "maxvcpus", config->vcpus);
     add_number(&out, "cpu_weight", config->cpu_weight);
     add_number(&out, "cap", config->cap);
-    add_cpus(&out, config);
+    add_cpus(&out, "cpus", config->cpus, config->vcpus);
+    add_cpus(&out, "cpus_soft", config->cpus_soft, config->vcpus);
     add_number(&out, "max_grant_frames", config->grant_frames);
     add_number(&out, "max_maptrack_frames", config->maptrack_frames);
     add_devices(&out, config);

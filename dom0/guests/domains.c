@@ -116,9 +116,10 @@ static int set_affinity(const struct domain *domain, struct problem *problem)
     int error = 0;
 
     for (unsigned i = 0; i < config->vcpus && !error; i++) {
-        if (!config->cpus[i])
+        if (!config->cpus[i] && !config->cpus_soft[i])
             continue;
-        error = domain_set_affinity(domain->domid, i, config->cpus[i], 0, false);
+        error = domain_set_affinity(domain->domid, i, config->cpus[i], config->cpus_soft[i],
+                                    false);
         if (error == -EINVAL)
             problem_set(problem, error, "vCPU %u: no CPU that cpus allows is there", i);
         else if (error)

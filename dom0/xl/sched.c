@@ -182,12 +182,12 @@ static bool pin_one(const struct pins *pins, const struct target *target, unsign
 
     if (!error && pins->hard && target->domain && vcpu < CONFIG_MAX_VCPUS)
         target->domain->config.cpus[vcpu] = pins->hard;
+    if (!error && pins->soft && target->domain && vcpu < CONFIG_MAX_VCPUS)
+        target->domain->config.cpus_soft[vcpu] = pins->soft;
     if (!error) return true;
     printk("Error: Could not set affinity for vcpu `%u'.", vcpu);
     if (error == -EINVAL)
         printk(" None of these CPUs is there.\n");
-    else if (error == -EOPNOTSUPP)
-        printk(" CPUs are not preferred here: soft affinity is all.\n");
     else
         printk(" %s\n", errno_name(error));
     return false;

@@ -61,17 +61,6 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 
 /* ---- affinity ---- */
 
-/* Nobody prefers a CPU: soft affinity is all of those that there are. */
-static int check_soft(const struct xenctl_bitmap *from)
-{
-    cpumask_t soft;
-    int error = cpu_map_read(from, &soft);
-
-    if (!error && (cpu_map_online() & ~soft))
-        error = fail(-EOPNOTSUPP, "soft affinity is all CPUs: none is preferred");
-    return error;
-}
-
 static int check_hard(const struct xenctl_bitmap *from, cpumask_t *hard)
 {
     int error = cpu_map_read(from, hard);
@@ -106,25 +95,29 @@ static int check_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
-    cpumask_t hard = 0;
+    cpumask_t hard = 0, soft = 0;
     int error = check_affinity(d, op);
 
     if (!error && (op->flags & XEN_VCPUAFFINITY_HARD))
         error = check_hard(&op->cpumap_hard, &hard);
     if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
-        error = check_soft(&op->cpumap_soft);
+        error = cpu_map_read(&op->cpumap_soft, &soft);
     if (error) return error;
     if (op->flags & XEN_VCPUAFFINITY_HARD)
         policy_set_affinity(v, hard);
-    return write_maps(op, policy_affinity(v), policy_affinity(v));
+    if (op->flags & XEN_VCPUAFFINITY_SOFT)
+        policy_set_preference(v, soft);
+    hard = policy_affinity(v);
+    return write_maps(op, hard, hard & policy_preference(v));
 }
 
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
+    const struct vcpu *v = vcpu_by_id(d, op->vcpu);
     int error = check_affinity(d, op);
 
     if (error) return error;
-    return write_maps(op, policy_affinity(vcpu_by_id(d, op->vcpu)), cpu_map_online());
+    return write_maps(op, policy_affinity(v), policy_preference(v));
 }
 
 /* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fair, and preemptive: whose turn it is, lib/share.c says: by domain, then by vCPU, who had least;
- * for a slice at most if others wait. Who wakes up from sleep and had less than somebody who runs,
- * runs at once, so I/O is answered without delay: on a CPU that idles, best where it ran last, or
- * instead of who had most of those on a few CPUs.
+ * for a slice at most if others wait. On which CPU: place.c.
  *
  * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for
  * meanwhile (its timers, the switches that its comings and goings cost), or to nobody while nobody
  * runs.
  *
  * Lock: the policy's own, for the machine's queue and each CPU's account. No step is more than
- * O(log n) in vCPUs; each wake-up looks at LOOKS CPUs at most, each end of slices at all.
+ * O(log n) in vCPUs; each end of slices looks at all CPUs.
  */
 #include "domain/policy.h"
 #include "domain/domain.h"
+#include "domain/place.h"
 #include "domain/schedule.h"
 #include "domain/timers.h"
 #include "machine/budget.h"
 
-#define SLICE_NS        (SLICE_MS * 1000000ul)
-#define LOOKS           16u
 /* each end of slices is so much later for each CPU: what looking at them costs stays small */
 #define LOOK_NS         10000ul
 
@@ -74,8 +71,7 @@ static void account(struct cpu *cpu, uint64_t now)
     }
 }
 
-/* Who runs may have had much since he was last charged. */
-static void account_if_late(struct cpu *cpu, uint64_t now)
+void account_if_late(struct cpu *cpu, uint64_t now)
 {
     if (cpu->runs && now - cpu->since > GRANULARITY_NS)
         account(cpu, now);
@@ -139,66 +135,12 @@ uint64_t cpu_idle_time(const struct cpu *cpu)
     return cpu->idle_ns + (cpu->runs ? 0 : now_ns() - cpu->since);
 }
 
-/* ---- where who waits could run ---- */
+/* ---- when slices end ---- */
 
-static void slices_end_by(uint64_t time)
+void slices_end_by(uint64_t time)
 {
     if (!timer_armed(&policy.slices) || time < policy.slices.node.key)
         timer_set(&policy.slices, time);
-}
-
-/* Of some CPUs, from where t ran last on: whose runner had most, and more than t by enough. One who
- * was asked to choose again does so without us. */
-static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
-{
-    uint64_t most = GRANULARITY_NS;
-    struct cpu *found = NULL;
-    uint32_t id = t->last, looks = 0;
-    cpumask_t may = run_cpus(&policy.queue, t);
-
-    for (uint32_t i = 0; i < cpus_online && looks < LOOKS; i++, id++) {
-        if (id >= cpus_online)
-            id = 0;
-        if (!(may & cpu_bit(id)))
-            continue;
-        struct cpu *cpu = cpus[id];
-        looks++;
-        if (!cpu->runs || (cpu->work & WORK_RESCHEDULE))
-            continue;
-        account_if_late(cpu, now);
-        uint64_t ahead = run_ahead(cpu->runs, t);
-        if (ahead > most) {
-            most = ahead;
-            found = cpu;
-        }
-    }
-    return found;
-}
-
-/* Best where it ran last. */
-static bool find_idle_cpu(const struct turn *t)
-{
-    cpumask_t fit = policy.idle & run_cpus(&policy.queue, t);
-    uint32_t id;
-
-    if (!fit) return false;
-    id = fit & cpu_bit(t->last) ? t->last : cpumask_first(fit);
-    policy.idle &= ~cpu_bit(id);
-    cpu_reschedule(cpus[id]);
-    return true;
-}
-
-/* t has come to wait, or waits for something more urgent: some CPU looks at it, now or soon. */
-static void find_cpu(const struct turn *t, uint64_t now)
-{
-    struct cpu *cpu;
-
-    if (unlikely(t->share->parked) || find_idle_cpu(t)) return;
-    cpu = richest_cpu(t, now);
-    if (cpu)
-        cpu_reschedule(cpu);
-    else
-        slices_end_by(now + SLICE_NS);
 }
 
 /* ---- caps ---- */
@@ -341,35 +283,6 @@ void policy_hurry(struct vcpu *v)
     spin_unlock(&policy.lock);
 }
 
-void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
-{
-    struct turn *t = &v->sched.turn;
-    bool waits;
-
-    spin_lock(&policy.lock);
-    waits = policy_waits(t);
-    if (waits)
-        run_leave(&policy.queue, t);
-    run_keep(&policy.queue, t, allowed, cpu_map_online());
-    if (waits) {
-        run_wait(&policy.queue, t);
-        find_cpu(t, now_ns());
-    }
-    if (t->on && !run_may(&policy.queue, t, t->on->id))
-        cpu_reschedule(t->on);
-    spin_unlock(&policy.lock);
-}
-
-cpumask_t policy_affinity(const struct vcpu *v)
-{
-    cpumask_t set;
-
-    spin_lock(&policy.lock);
-    set = run_cpus(&policy.queue, &v->sched.turn) & cpu_map_online();
-    spin_unlock(&policy.lock);
-    return set;
-}
-
 /* ---- who runs ---- */
 
 void vcpu_yield(void)
@@ -381,7 +294,7 @@ void vcpu_yield(void)
 /* Nothing is to be decided. */
 static bool goes_on(const struct cpu *cpu, const struct turn *was)
 {
-    return !was->share->cap && !was->lane && !run_first(&policy.queue, cpu->id);
+    return !was->share->cap && !was->lane && !was->prefers && !run_first(&policy.queue, cpu->id);
 }
 
 static bool may_stay(const struct cpu *cpu, const struct turn *t)
@@ -390,16 +303,34 @@ static bool may_stay(const struct cpu *cpu, const struct turn *t)
            run_may(&policy.queue, t, cpu->id);
 }
 
+/* Who comes home, or who is next; one who is on his way elsewhere is let pass. */
+static struct turn *pick(struct cpu *cpu)
+{
+    struct turn *next = arrives(cpu), *passes = NULL;
+
+    if (unlikely(next)) return next;
+    next = run_pick(&policy.queue, cpu->id);
+    if (unlikely(next && next->goes)) {
+        passes = next;
+        next = run_pick(&policy.queue, cpu->id);
+        run_wait(&policy.queue, passes);
+    }
+    return next;
+}
+
 static struct turn *choose(struct cpu *cpu, bool stays, bool yields, uint64_t now)
 {
     struct turn *was = cpu->runs, *next;
+    bool may = stays && likely(may_stay(cpu, was));
 
-    if (stays && likely(may_stay(cpu, was))) {
+    if (may && !goes_home(cpu, was)) {
         next = run_next(&policy.queue, was, cpu->id, yields);
     } else {
-        if (stays)
+        if (stays && !may)
             run_wait(&policy.queue, was);
-        next = run_pick(&policy.queue, cpu->id);
+        next = pick(cpu);
+        if (may)
+            run_wait(&policy.queue, was);       /* for another CPU, not for this one */
     }
     for (unsigned int n = 0; n < PARKS && next && spent_its_budget(next->share); n++) {
         park(domain_with(next->share), now);
@@ -433,6 +364,8 @@ static void changes(struct cpu *cpu, struct turn *was, struct turn *next)
         next->last = cpu->id;
     } else {
         policy.idle |= cpu_bit(cpu->id);
+        if (unlikely(policy.preferring))
+            invite(cpu);
     }
     /* Others idle while he waits only if they might not have run who came instead. */
     if (unlikely(policy.queue.kept) && was && policy_waits(was))
@@ -523,7 +456,13 @@ void policy_vcpu_init(struct vcpu *v)
 
 void policy_vcpu_end(struct vcpu *v)
 {
+    struct cpu *cpu;
+
+    policy_set_preference(v, ALL_CPUS);
     spin_lock(&policy.lock);
+    for_each_cpu (cpu)
+        if (cpu->comes == &v->sched.turn)
+            cpu->comes = NULL;
     run_keep(&policy.queue, &v->sched.turn, cpu_map_online(), cpu_map_online());
     spin_unlock(&policy.lock);
 }

@@ -2,8 +2,8 @@
 /*
  * The scheduler's policy: which of those who may run does, on which CPU, for how long, and who is
  * charged for it. Who may run is schedule.c's business, and asks for no more than this; so another
- * policy is another policy.c, with what it keeps of a vCPU, a domain and a CPU in place of
- * lib/share.h.
+ * policy is another policy.c and place.c, with what it keeps of a vCPU, a domain and a CPU in place
+ * of lib/share.h.
  */
 #ifndef DOMUS_DOMAIN_POLICY_H
 #define DOMUS_DOMAIN_POLICY_H
@@ -21,6 +21,7 @@ extern struct policy {
     struct runqueue queue;
     struct timer slices;            /* fires when the first slice ends, of those that do */
     cpumask_t idle;                 /* nobody to run, and not asked to look again */
+    uint32_t preferring;            /* vCPUs that prefer some CPUs */
     spinlock_t lock;
 } policy;
 
@@ -59,6 +60,11 @@ void vcpu_yield(void);
 void policy_set_affinity(struct vcpu *v, cpumask_t allowed);
 /* The CPUs on which it may run: not what was asked for, what holds. */
 cpumask_t policy_affinity(const struct vcpu *v);
+/* Soft affinity: on these, of those on which it may, where there is place for it, and elsewhere
+ * before it waits; nobody who runs makes place for it. All that there are, or none of them: it does
+ * not mind. */
+void policy_set_preference(struct vcpu *v, cpumask_t soft);
+cpumask_t policy_preference(const struct vcpu *v);
 
 /* ---- who pays ---- */
 

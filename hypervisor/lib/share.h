@@ -55,6 +55,9 @@ struct turn {                       /* a vCPU's */
     struct share *share;
     struct share *client;           /* on whose behalf it works; NULL: its own */
     struct lane *lane;              /* NULL: it may run on every CPU */
+    /* domain/policy.c: of those, if it can (0: it does not mind), and whither it is on its way */
+    cpumask_t prefers;
+    struct cpu *goes;
     uint64_t time;                  /* virtual */
     struct cpu *on;                 /* where it runs (domain/policy.c); NULL: it does not */
     uint32_t last;                  /* that one's number, or of where it ran last */

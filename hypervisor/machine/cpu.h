@@ -60,6 +60,7 @@ struct cpu {
     struct timer_queue timers;      /* domain/timers.c */
     /* scheduling (domain/policy.c) */
     struct turn *runs;              /* who has it; NULL: nobody */
+    struct turn *comes;             /* who left another one for it; NULL: nobody */
     uint64_t slice_from;            /* ns: since then the others wait for who runs */
     bool yielded;                   /* who runs wants others to run first */
     /* ns: up to here all of this CPU's time has been charged to somebody */

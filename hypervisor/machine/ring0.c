@@ -74,16 +74,18 @@ void ring0_held(void)
         panic("ring 0 is left by a CPU that does not hold its lock");
 }
 
-/* One time in eight it is up to a 64th of a millisecond, one in 64 up to a whole one: so long that
- * another CPU comes in even where a host lets one of ours run at a time. The clock is chance
- * enough. */
+/* One time in eight it is up to a 64th of a millisecond, one in 128 up to a whole one, one in 1024
+ * up to eight: so long that another CPU comes in even where a host lets one of ours run at a time.
+ * The clock is chance enough. */
 void race_point(void)
 {
-    uint64_t start = rdtsc(), chance = start * 0x9e3779b97f4a7c15ul >> 32, most = tsc_khz();
+    uint64_t start = rdtsc(), chance = start * 0x9e3779b97f4a7c15ul >> 20, most = tsc_khz() * 8;
 
     if (!ring0_shared || chance % 8) return;
-    if (chance / 8 % 8)
-        most /= 64;
+    if (chance / 8 % 16)
+        most /= 512;
+    else if (chance / 128 % 8)
+        most /= 8;
     while (rdtsc() - start < (chance >> 10) % (most + 1))
         cpu_relax();
 }

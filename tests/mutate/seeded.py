@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Mistakes of machines of several CPUs, put into copies of ring 0 on purpose: what a stress of
 races finds is worth as much as what it would have found. Each is a few lines that stand in a file
-once, and what stands there instead; some hold a race_point (lib/spinlock.h), which in the debug
-build makes the moment that counts last.
+once, and what stands there instead; some hold a race_point (lib/spinlock.h), or many, which in the
+debug build makes the moment that counts last.
 """
 import re
 import shutil
@@ -24,7 +24,7 @@ class Mistake(typing.NamedTuple):
 
 
 MISTAKES = [
-    Mistake("no flush of another CPU", "attack-races", 3,
+    Mistake("no flush of another CPU", "attack-races", 6,
             "domain/flush.c", """\
     if (others)
         tlb_flush_cpus(others);
@@ -37,7 +37,8 @@ MISTAKES = [
 """, """\
     uint32_t stamp = f->flush_stamp;
     int error = validate(w, f, level);
-    race_point();
+    for (unsigned int i = 0; i < 16; i++)
+        race_point();
     tlb_flush_stale(stamp);
     return error;
 """),
@@ -71,6 +72,8 @@ MISTAKES = [
         if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED)) {
 """, """\
+        for (unsigned int i = 0; i < 16; i++)
+            race_point();
         __atomic_store_n(place, new.word, __ATOMIC_SEQ_CST);
         {
 """),

@@ -31,8 +31,8 @@ def system(box):
     box.audit()
 
 
-def affinity(system, vcpu, hard):
-    return re.search(ROW.format(vcpu, f"{hard} / all"), system.ask("xl vcpu-list spinner"), re.M)
+def affinity(system, vcpu, hard, soft="all"):
+    return re.search(ROW.format(vcpu, f"{hard} / {soft}"), system.ask("xl vcpu-list spinner"), re.M)
 
 
 def test_where_cpus_sit(system):
@@ -48,7 +48,9 @@ def test_where_cpus_sit(system):
 def test_where_vcpus_may_run(system):
     last, others = system.cpus - 1, f"{system.cpus}-7"
     one = "all" if system.cpus == 1 else str(last)
-    system.create(f"-p {GUEST} vcpus=3 cpus=['all','{last}']")
+    system.create(f"-p {GUEST} vcpus=3 cpus=['all','{last}'] cpus_soft=['{last}']")
+    assert affinity(system, 0, "all", one)
+    system.ask("xl vcpu-pin spinner 0 - all")
     assert affinity(system, 0, "all") and affinity(system, 1, one) and affinity(system, 2, "all")
     system.ask(f"xl vcpu-pin spinner 0 0-7,^{7 if last == 0 else 0}")
     assert affinity(system, 0, one) and affinity(system, 2, "all")
@@ -60,8 +62,10 @@ def test_where_vcpus_may_run(system):
     assert affinity(system, 1, one)
     assert "'spinner' has no vCPU 3" in system.refused("xl vcpu-pin spinner 3 0")
     assert "no domain 'other'" in system.refused("xl vcpu-pin other 0 0")
-    if not system.on_xen:
-        assert "soft affinity is all" in system.refused("xl vcpu-pin spinner 0 - 9")
+    system.ask(f"xl vcpu-pin spinner 2 - {last}")
+    assert affinity(system, 2, "all", one)
+    system.ask("xl vcpu-pin spinner 2 - all")
+    assert affinity(system, 2, "all")
     assert re.search(r"^Domain-0 +0 +0 +\d+ .* all / all$", system.ask("xl vcpu-list 0"), re.M)
     assert "word 4 behind share.cfg: vCPU 0: no CPU that cpus allows is there" \
         in system.refused(f"xl create {GUEST} vcpus=2 cpus='{others}' name='x'")

@@ -250,6 +250,21 @@ cpumask_t policy_affinity(const struct vcpu *v)
     assert_ptr_equal(v, &guest_vcpus[2]);
     return kept_to & present ? kept_to & present : present;
 }
+static uint64_t prefers;                        /* those that it does */
+
+void policy_set_preference(struct vcpu *v, cpumask_t wanted)
+{
+    assert_ptr_equal(v, &guest_vcpus[2]);
+    did.affinities++;
+    prefers = wanted;
+}
+cpumask_t policy_preference(const struct vcpu *v)
+{
+    cpumask_t present = cpus_online < 64 ? (1ul << cpus_online) - 1 : ~0ul;
+
+    assert_ptr_equal(v, &guest_vcpus[2]);
+    return prefers & present ? prefers & present : present;
+}
 long hypercall_continue_with(unsigned int call, unsigned int count, const uint64_t *arguments)
 {
     assert_int_equal(call, __HYPERVISOR_domctl);

@@ -54,6 +54,7 @@ static void configurations(void **state)
          "extra = 'ro quiet'\nmemory = 100\nmaxmem = 200\nvcpus = 2\nmaxvcpus = 4\n"
          "uuid = '01234567-89ab-cdef-0123-456789abcdef'\n"
          "cpu_weight = 512\ncap = 150\ncpus = [ '0-2,5', '1', 'all' ]\n"
+         "cpus_soft = [ 'all', '0' ]\n"
          "max_grant_frames = 32\nmax_maptrack_frames = 16\n"
          "on_poweroff = 'preserve'\non_reboot = 'destroy'\non_crash = 'restart'\n"
          "on_watchdog = 'restart'\non_soft_reset = 'preserve'\n"
@@ -75,7 +76,7 @@ static void the_longest(void **state)
     memset(first.kernel, '\\', CONFIG_MAX_FILE);
     memset(first.ramdisk, '\\', CONFIG_MAX_FILE);
     for (unsigned i = 0; i < CONFIG_MAX_VCPUS; i++)
-        first.cpus[i] = 0x5555555555555555ul;
+        first.cpus[i] = first.cpus_soft[i] = 0x5555555555555555ul;
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
         for (unsigned i = 1; i < CONFIG_MAX_DEVICES; i++)
             first.devices[kind].device[i] = first.devices[kind].device[0];

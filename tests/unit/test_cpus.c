@@ -501,6 +501,121 @@ static void a_storm_of_sets(void **state)
         assert_int_equal(policy.queue.mixed[i].users, 0);
 }
 
+/* ---- preferences ---- */
+
+static void prefer(struct domain *d, unsigned int vcpu, uint64_t bits)
+{
+    policy_set_preference(d->vcpus[vcpu], bits);
+}
+
+static bool is_on(const struct domain *d, uint32_t cpu)
+{
+    struct cpu *on = policy_cpu(&d->vcpus[0]->sched.turn);
+
+    return on && on->id == cpu;
+}
+
+/* Where there is place for all, each is where it wants to be; when it says so, when it wakes, and
+ * when it was elsewhere and there is place again. */
+static void at_home(void **state)
+{
+    machine(4);
+    struct domain *one = add_domain(256, 1, SPIN), *two, *sleeps;
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        prefer(one, 0, cpu_bit(cpu));
+        run_until(now + MS);
+        assert_true(is_on(one, cpu));
+    }
+    two = add_domain(256, 1, SPIN);
+    sleeps = add_domain(256, 1, (struct habit){ .run = MS, .sleep = 3 * MS });
+    prefer(two, 0, cpu_bit(3));                         /* it is taken by one who runs on */
+    run_until(now + 5 * MS);
+    assert_true(is_on(one, 3) && two->vcpus[0]->sched.turn.on);
+    prefer(one, 0, cpu_bit(2));
+    run_until(now + 6 * MS);                            /* at the latest when the third sleeps */
+    assert_true(is_on(one, 2) && is_on(two, 3));
+    prefer(sleeps, 0, cpu_bit(0) | cpu_bit(1));
+    for (uint64_t end = now + S; now < end; run_until(now + 100 * US))
+        assert_true(!sleeps->vcpus[0]->sched.turn.on || is_on(sleeps, 0) || is_on(sleeps, 1));
+    assert_got(one, 0, now - 5 * S, .99, 1);            /* nobody loses by it */
+    assert_got(two, 0, now - 5 * S, .98, 1);
+    assert_int_equal(policy.preferring, 3);
+    prefer(one, 0, 0xf);
+    prefer(two, 0, 0xf0);                               /* none that is there */
+    prefer(sleeps, 0, 0);
+    assert_int_equal(policy.preferring, 0);
+    assert_int_equal(policy_preference(one->vcpus[0]), 0xf);
+}
+
+/* Who wakes beside those who spin pushes one aside where he wants to be, not elsewhere. */
+static void wakes_at_home(void **state)
+{
+    machine(4);
+    for (unsigned int i = 0; i < 6; i++)
+        add_domain(256, 2, SPIN);
+    struct domain *light = add_domain(256, 1, (struct habit){ .run = 100 * US, .sleep = 5 * MS });
+    prefer(light, 0, cpu_bit(2));
+    run_until(now + S);
+    forget_waits();
+    for (uint64_t end = now + S; now < end; step_until(end))
+        assert_true(!light->vcpus[0]->sched.turn.on || is_on(light, 2));
+    assert_true(longest_wait(player_of(light->vcpus[0])) < MS);
+}
+
+/* All want the same CPU: they have the others too, each its part, and none of them idles. */
+static void all_prefer_one(void **state)
+{
+    machine(4);
+    for (unsigned int i = 0; i < 6; i++) {
+        add_domain(256, 2, SPIN);
+        prefer(&guest[i], 0, 1);
+        prefer(&guest[i], 1, 1);
+    }
+    run_until(now + 30 * S);
+    for (unsigned int i = 0; i < 6; i++)
+        assert_got(&guest[i], 0, 30 * S, 4 / 6. * .97, 4 / 6. * 1.03);
+}
+
+/* Hard and soft sets that change at random: nobody is where he may not be, and no CPU idles while
+ * somebody waits who may run there. */
+static void a_storm_of_preferences(void **state)
+{
+    uint64_t sets[24];
+
+    machine(8);
+    for (unsigned int i = 0; i < 24; i++) {
+        sets[i] = 0xff;
+        add_domain(256, 1, i % 2 ? (struct habit){ .run = 3 * MS, .sleep = 9 * MS, .loose = true }
+                                 : SPIN);
+    }
+    for (unsigned int i = 0; i < 20000; i++) {
+        unsigned int which = dice() % 24;
+
+        on(cpus[dice() % 8]);
+        prefer(&guest[which], 0, dice() % 256 & dice());
+        if (dice() % 4 == 0) {
+            sets[which] = dice() % 2 ? 0xff : 1 + dice() % 255;
+            keep(&guest[which], 0, sets[which]);
+        }
+        run_until(now + 20 * US);
+        run_until(now + dice() % (3 * MS));
+        for (unsigned int j = 0; j < 24; j++) {
+            struct turn *t = &guest[j].vcpus[0]->sched.turn;
+
+            assert_true(!t->on || sets[j] >> t->on->id & 1);
+            assert_false(t->on && policy_waits(t));
+        }
+        for (unsigned int c = 0; c < 8; c++)
+            assert_true(cpus[c]->runs || processor[c].asked != FOREVER ||
+                        !run_first(&policy.queue, c));
+    }
+    for (unsigned int i = 0; i < 24; i++)
+        policy_vcpu_end(guest[i].vcpus[0]);
+    assert_int_equal(policy.preferring, 0);
+    for (unsigned int c = 0; c < 8; c++)
+        assert_null(cpus[c]->comes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +642,10 @@ int main(void)
         cmocka_unit_test(late_to_a_crowd),
         cmocka_unit_test(one_set_too_many),
         cmocka_unit_test(a_storm_of_sets),
+        cmocka_unit_test(at_home),
+        cmocka_unit_test(wakes_at_home),
+        cmocka_unit_test(all_prefer_one),
+        cmocka_unit_test(a_storm_of_preferences),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

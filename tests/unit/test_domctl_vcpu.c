@@ -164,21 +164,21 @@ static struct xen_domctl_vcpuaffinity *of_cpus(uint32_t flags, uint32_t bits, vo
     return a;
 }
 
-/* Of 1, 10 and 64 CPUs, into maps of all sizes: what was set, at first all; none is preferred. */
+/* Of 1, 10 and 64 CPUs, into maps of all sizes: what was set, at first all. */
 static void affinity_that_is_asked(void **state)
 {
     static const struct { uint32_t bits, bytes; } maps[] = {
         { 0, 0 }, { 1, 1 }, { 8, 1 }, { 9, 2 }, { 16, 2 }, { 17, 3 }, { 64, 8 }, { 65, 9 },
         { 4096, 512 },
     };
-    static const struct { uint32_t online; uint64_t set, hard, soft;
+    static const struct { uint32_t online; uint64_t set, preferred, hard, soft;
     } cases[] = {
-        { 1, 0, 1, 1 },
-        { 10, 0, 0x3ff, 0x3ff },
-        { 64, 0, ~0ul, ~0ul },
-        { 64, ~0ul, ~0ul, ~0ul },
-        { 10, 0x204, 0x204, 0x3ff },
-        { 10, 0xff01, 0x301, 0x3ff },
+        { 1, 0, 0, 1, 1 },
+        { 10, 0, 0, 0x3ff, 0x3ff },
+        { 64, 0, 0, ~0ul, ~0ul },
+        { 64, ~0ul, ~0ul, ~0ul, ~0ul },
+        { 10, 0x204, 0x1012, 0x204, 0x012 },
+        { 10, 0xff01, 0, 0x301, 0x3ff },
     };
     uint8_t hard[520], soft[520];
 
@@ -193,6 +193,7 @@ static void affinity_that_is_asked(void **state)
                     continue;
                 cpus_online = cases[c].online;
                 kept_to = cases[c].set;
+                prefers = cases[c].preferred;
                 memset(hard, 0xee, sizeof(hard));
                 memset(soft, 0xee, sizeof(soft));
                 of_cpus(flags, maps[i].bits, hard, soft);
@@ -237,34 +238,36 @@ static void affinity_that_is_set(void **state)
         unsigned int flags;
         uint16_t hard, soft;
         long error;
-        uint16_t effective;
+        uint16_t effective, effective_soft;
     } sets[] = {
-        { 1, 0x0001, 0, 0, 0x1 },           { 1, 0xffff, 0, 0, 0xf },
-        { 1, 0xfffe, 0, 0, 0xe },           { 1, 0xfff0, 1, -EINVAL, 0 },
-        { 1, 0, 1, -EINVAL, 0 },            { 2, 0, 0x000f, 0, 0x3 },
-        { 2, 0, 0xffff, 0, 0x3 },           { 2, 0x1, 0x0007, -EOPNOTSUPP, 0 },
-        { 2, 0x1, 0, -EOPNOTSUPP, 0 },      { 3, 0x0008, 0xffff, 0, 0x8 },
-        { 3, 0, 0xf, -EINVAL, 0 },          { 3, 0x1, 0x1, -EOPNOTSUPP, 0 },
-        { 0, 1, 1, -EINVAL, 0 },            { 4, 1, 1, -EINVAL, 0 },
-        { 7, 0x0002, 0x000f, 0, 0x2 },      { 5, 0x0002, 0, 0, 0x2 },
+        { 1, 0x0001, 0, 0, 0x1, 0 },        { 1, 0xffff, 0, 0, 0xf, 0 },
+        { 1, 0xfffe, 0, 0, 0xe, 0 },        { 1, 0xfff0, 1, -EINVAL, 0, 0 },
+        { 1, 0, 1, -EINVAL, 0, 0 },         { 2, 0, 0x000f, 0, 0x3, 0x3 },
+        { 2, 0, 0xffff, 0, 0x3, 0x3 },      { 2, 0x1, 0x0006, 0, 0x3, 0x2 },
+        { 2, 0x1, 0, 0, 0x3, 0x3 },         { 3, 0x0008, 0xffff, 0, 0x8, 0x8 },
+        { 3, 0, 0xf, -EINVAL, 0, 0 },       { 3, 0xe, 0x3, 0, 0xe, 0x2 },
+        { 0, 1, 1, -EINVAL, 0, 0 },         { 4, 1, 1, -EINVAL, 0, 0 },
+        { 7, 0x0002, 0x000f, 0, 0x2, 0x2 }, { 5, 0x0002, 0, 0, 0x2, 0 },
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(sets); i++) {
         uint16_t hard = sets[i].hard, soft = sets[i].soft;
-        bool told = !sets[i].error && (sets[i].flags & XEN_VCPUAFFINITY_HARD);
+        bool told = !sets[i].error && (sets[i].flags & XEN_VCPUAFFINITY_HARD),
+             wished = !sets[i].error && (sets[i].flags & XEN_VCPUAFFINITY_SOFT);
 
         cpus_online = 4;
         did.affinities = 0;
         kept_to = 0x3;
+        prefers = 0x77;
         of_cpus(sets[i].flags, 16, &hard, &soft);
         assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), sets[i].error);
-        assert_int_equal(did.affinities, told);
+        assert_int_equal(did.affinities, told + wished);
         assert_int_equal(kept_to, told ? sets[i].hard : 0x3);
         if (told)
             assert_int_equal(did.affinity, sets[i].hard);
         assert_int_equal(hard, told ? sets[i].effective : sets[i].hard);
-        assert_int_equal(soft, !sets[i].error && (sets[i].flags & 2) ? sets[i].effective
-                                                                     : sets[i].soft);
+        assert_int_equal(prefers, wished ? sets[i].soft : 0x77);
+        assert_int_equal(soft, wished ? sets[i].effective_soft : sets[i].soft);
     }
 }
 
@@ -279,8 +282,10 @@ static void affinity_that_cannot_be_read(void **state)
         of_cpus(flags[i], 8, &map, &map)->vcpu = 3;
         assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -EINVAL);
         of_cpus(flags[i], 0, &map, &map);                 /* an empty map */
-        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST),
-                         flags[i] & 1 ? -EINVAL : -EOPNOTSUPP);
+        did.affinities = 0;
+        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), flags[i] & 1 ? -EINVAL : 0);
+        assert_int_equal(did.affinities, !(flags[i] & 1));
+        did.affinities = 0;
     }
     of_cpus(3, 8, &map, NOT_THERE);
     assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -EFAULT);

@@ -128,8 +128,14 @@ static void where_and_how_much(void **state)
     assert_true(config.cpus[0] == 0x4 && config.cpus[1] == 0x8 && config.cpus[2] == CPUS_ALL);
     assert_int_equal(parse_lines("cpus=[]\nmaxvcpus=4\ncap=400"), 0);
     assert_true(!config.cpus[0]);
-    assert_int_equal(parse_lines("cpus_soft='1'"), 0);
-    assert_string_equal(warnings.text, "not known here, so it does nothing: cpus_soft (line 2)\n");
+    assert_true(!config.cpus_soft[0]);
+    assert_int_equal(parse_lines("cpus='0-3'\ncpus_soft=['1', '2-3']"), 0);
+    assert_true(config.cpus[0] == 0xf && config.cpus_soft[0] == 0x2 && config.cpus_soft[1] == 0xc);
+    assert_true(!config.cpus_soft[2] && config.cpus[2] == 0xf);
+    assert_int_equal(parse_lines("cpus_soft='x'"), -EINVAL);
+    assert_non_null(strstr(problem.text, "cpus_soft, 'x'"));
+    assert_int_equal(parse_lines("cpus_soft=[['1']]"), -EINVAL);
+    assert_non_null(strstr(problem.text, "in the list cpus_soft stands a list"));
 }
 
 static void as_many_lists_as_vcpus(void **state)

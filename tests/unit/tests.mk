@@ -75,7 +75,8 @@ contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h 
     -include tests/unit/sdk_host.h
 control.sources := dom0/xc/control.c
 control.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
-cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
+cpus.sources := hypervisor/domain/policy.c hypervisor/domain/place.c hypervisor/lib/share.c \
+    hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
 cpu.sources := hypervisor/machine/cpu.c
@@ -258,6 +259,7 @@ save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 save_lies.sources := $(save.sources)
 save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
+    hypervisor/domain/place.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
 schedule_cpus.sources := hypervisor/domain/schedule.c

@@ -151,7 +151,7 @@ static long affinity(const struct xen_domctl *op, struct guest *guest, bool set)
     say("# affinity %u.%u, flags %u: %lx %lx\n", op->domain, what->vcpu, what->flags,
         (unsigned long)*hard, (unsigned long)*soft);
     if ((what->flags & XEN_VCPUAFFINITY_HARD) && !(*hard & 0xf)) return -EINVAL;
-    if ((what->flags & XEN_VCPUAFFINITY_SOFT) && what->vcpu == 1) return -EOPNOTSUPP;
+    if ((what->flags & XEN_VCPUAFFINITY_SOFT) && what->vcpu == 1) return -EBUSY;
     if ((what->flags & XEN_VCPUAFFINITY_FORCE)) return -EBUSY;
     if (what->flags & XEN_VCPUAFFINITY_HARD)
         guest->hard[what->vcpu] = *hard;

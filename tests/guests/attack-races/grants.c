@@ -17,6 +17,9 @@ static grant_ref_t refs[REFS];
 static uint64_t *pages[PAGES];
 /* Where something may be mapped, and by which handle. */
 static struct { void *va; volatile uint64_t handle; } maps[MAPS];
+/* Who gives and ends all the time: one at once, whose entry the others copy by half of the time. */
+static volatile unsigned int giver;
+static volatile bool giving;
 
 void grants_begin(void)
 {
@@ -69,14 +72,21 @@ static bool give(struct racer *r, grant_ref_t ref)
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* One that nobody else gives, and that others map meanwhile: ended is ended. */
+static grant_ref_t some_ref(struct racer *r)
+{
+    return refs[any(r, 2) ? giver : any(r, REFS)];
+}
+
+/* One that nobody else gives, and that others use meanwhile, for a moment each: ended is ended. */
 static void give_and_end(struct racer *r, grant_ref_t ref)
 {
+    giver = (unsigned int)r->id;
     for (int i = 0; i < 100; i++) {
         if (!table[ref].flags)
             note(r, give(r, ref) - 1);
         linger(r, 20000);
-        if (!end_access(ref)) return;
+        if (!end_access(ref))
+            continue;
         for (unsigned int wait = any(r, 20000); wait; wait--)
             MUST(r, table[ref].flags == 0);
     }
@@ -92,7 +102,8 @@ static bool claim(unsigned int i, uint64_t what)
 /* Never over another mapping: that would go with its entry, and its handle could not end it. */
 static void map(struct racer *r, unsigned int i)
 {
-    struct gnttab_map_grant_ref op = { .ref = refs[any(r, REFS)], .dom = own_domid(),
+    struct gnttab_map_grant_ref op = { .ref = refs[RACERS + any(r, REFS - RACERS)],
+                                       .dom = own_domid(),
                                        .host_addr = (unsigned long)maps[i].va,
                                        .flags = GNTMAP_host_map |
                                                 (any(r, 2) ? GNTMAP_readonly : 0) };
@@ -131,8 +142,8 @@ static void copy(struct racer *r)
     struct gnttab_copy op = { .len = 256, .flags = GNTCOPY_source_gref | GNTCOPY_dest_gref };
 
     op.source.domid = op.dest.domid = own_domid();
-    op.source.u.ref = refs[any(r, REFS)];
-    op.dest.u.ref = refs[any(r, REFS)];
+    op.source.u.ref = some_ref(r);
+    op.dest.u.ref = some_ref(r);
     op.source.offset = (uint16_t)(any(r, 15) * 256);
     op.dest.offset = (uint16_t)(any(r, 15) * 256);
     MUST(r, HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1) == 0);
@@ -160,7 +171,11 @@ void grants_race(struct racer *r)
             copy(r);
         break;
     case 5: look(r, i); break;
-    case 6: give_and_end(r, refs[r->id]); break;
+    case 6:
+        if (__atomic_exchange_n(&giving, true, __ATOMIC_ACQUIRE)) return;
+        give_and_end(r, refs[r->id]);
+        __atomic_store_n(&giving, false, __ATOMIC_RELEASE);
+        break;
     case 7: note(r, give(r, refs[RACERS + any(r, REFS - RACERS)]) - 1); break;
     default: note(r, end_access(refs[RACERS + any(r, REFS - RACERS)]) - 1); break;
     }

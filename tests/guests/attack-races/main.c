@@ -16,7 +16,7 @@
 unsigned long spare;
 
 static const race_part parts[] = { events_race, grants_race, memory_race,
-                                   tables_race, vcpus_race,  wakes_race };
+                                   tables_race, vcpus_race,  wakes_race, views_race };
 
 void test_main(void)
 {
@@ -32,7 +32,7 @@ void test_main(void)
     tables_begin();
     if (spare)
         shared_info.vcpu_info[spare].evtchn_upcall_mask = 1;
-    race(vcpus_join, parts, 6, 1500);
+    race(vcpus_join, parts, 7, 1500);
     vcpus_end();
     events_end();
     grants_end();

@@ -20,6 +20,7 @@ void memory_race(struct racer *r);
 void memory_end(void);
 void tables_begin(void);
 void tables_race(struct racer *r);
+void views_race(struct racer *r);
 void tables_end(void);
 void wakes_begin(void);
 void wakes_race(struct racer *r);

@@ -3,13 +3,15 @@
  * Page tables, and translations that nobody may use any more. Each racer has a page that it makes a
  * table of: it has it mapped writable at a place to which the others write all the time, takes that
  * mapping away without a flush, and pins the page. From then on nobody writes to it but by
- * mmu_update, to a few entries. And each has a place at which it shows one page after another, the
+ * mmu_update, to a few entries; and what they wrote last, the hypervisor has seen: an entry that no
+ * table may have is in none. And each has a place at which it shows one page after another, the
  * next number in each: when it has flushed, nobody finds an older number there.
  */
 #include "races.h"
 
 #define SHOWN    3
 #define UPDATED  504U           /* the entries from here on are written by mmu_update */
+#define NOBODYS  (1UL << 45 | PROT_RW)      /* an entry of a frame that there is not */
 
 static struct {
     /* the page to be a table, and where it is mapped writable */
@@ -17,6 +19,7 @@ static struct {
     volatile uint64_t *alias;
     uint64_t alias_entry;
     unsigned int pin;
+    volatile unsigned int writers;      /* who write there now */
     /* the pages shown, where they are, and the number that everybody finds there, or a later one */
     uint64_t *pages[SHOWN];
     volatile uint64_t *place;
@@ -24,7 +27,8 @@ static struct {
     volatile uint64_t number;
 } all[RACERS];
 
-static volatile unsigned int showing;       /* who has begun last to show pages */
+static volatile unsigned int making, showing;       /* who has begun last */
+static volatile bool busy;                          /* one is making a table */
 
 static uint64_t frame_of(const void *page)
 {
@@ -62,13 +66,24 @@ static uint64_t some_entry(struct racer *r, unsigned int i)
     return any(r, 1000) * 2;
 }
 
-/* As long as the mapping is there, or what is left of it in a TLB. */
+/* As long as the mapping is there, or what is left of it in a TLB. Few are such that the page can
+ * be no table. */
 static void write_to(struct racer *r, unsigned int i)
 {
     unsigned int faults = 0;
 
+    __atomic_add_fetch(&all[i].writers, 1, __ATOMIC_SEQ_CST);
     for (unsigned int times = 1 + any(r, 30000); times && faults < 3; times--)
-        faults += try_write64(ADDRESS(all[i].alias + any(r, UPDATED)), some_entry(r, i)) != 0;
+        faults += try_write64(ADDRESS(all[i].alias + any(r, UPDATED)),
+                              any(r, 200) ? some_entry(r, i) : NOBODYS) != 0;
+    __atomic_sub_fetch(&all[i].writers, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool has_nobodys(const uint64_t *table)
+{
+    for (unsigned int i = 0; i < UPDATED; i++)
+        if (table[i] == NOBODYS) return true;
+    return false;
 }
 
 static bool same(const uint64_t *before, const uint64_t *now)
@@ -84,14 +99,17 @@ static void make_table(struct racer *r)
     bool is_one;
 
     /* fails if somebody has pinned it meanwhile */
+    making = i;
     note(r, write_entry(all[i].alias_entry, frame_of(table) | PROT_RW));
+    for (unsigned int wait = 5000000; wait && !all[i].writers; wait--) {}
     for (unsigned int word = 0; word < 512; word++)
         (void)try_write64(ADDRESS(all[i].alias + word), 0);
-    linger(r, 10000);
+    linger(r, 100);
     MUST(r, write_entry(all[i].alias_entry, 0) == 0);
     is_one = mmuext_mfn(all[i].pin, virt_to_mfn(table)) == 0;
     note(r, is_one ? 0 : -1);
     memcpy(pinned[i], table, sizeof(pinned[i]));
+    MUST(r, !is_one || !has_nobodys(pinned[i]));
     for (unsigned int times = any(r, 30); times && is_one; times--)
         MUST(r, same(pinned[i], table));
     note(r, mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(table)));
@@ -142,19 +160,28 @@ void tables_race(struct racer *r)
     unsigned int i = any(r, racers);
 
     switch (any(r, 8)) {
-    case 0: make_table(r); break;
-    case 1: write_to(r, i); break;
+    case 0: case 1:
+        if (__atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE)) return;
+        make_table(r);
+        __atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+        break;
     case 2: update(r, i); break;
     case 3: note(r, mmuext_mfn(all[i].pin, virt_to_mfn(all[i].table))); break;
     case 4: note(r, mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(all[i].table))); break;
-    case 5:
-        showing = (unsigned int)r->id;
-        for (unsigned int times = any(r, 50); times; times--) {
-            show(r, any(r, 4));
-            linger(r, 20000);
-        }
-        break;
-    default: see(r, showing); break;
+    default: write_to(r, making); break;
+    }
+}
+
+void views_race(struct racer *r)
+{
+    if (any(r, 3)) {
+        see(r, showing);
+        return;
+    }
+    showing = (unsigned int)r->id;
+    for (unsigned int times = any(r, 50); times; times--) {
+        show(r, any(r, 4));
+        linger(r, 20000);
     }
 }
 

@@ -68,7 +68,7 @@ static uint64_t online(void)
 }
 
 /* Hard affinity is what was set; the answer is what of it there is, and without any it is refused.
- * Nobody but Xen has soft affinity. */
+ * Soft affinity, too, and with none of Domus's CPUs nothing is preferred. */
 static void affinity(void)
 {
     const uint32_t set = XEN_DOMCTL_setvcpuaffinity, get_it = XEN_DOMCTL_getvcpuaffinity;
@@ -92,9 +92,17 @@ static void affinity(void)
     CHECK_IS(affinity_op(set, 0, hard_one | soft_one, &hard, &soft), 0);
     CHECK_IS(hard, there);
     CHECK_IS(soft, there);
+    soft = 1ul << 63 | 1;
+    CHECK_IS(affinity_op(set, 0, soft_one, &hard, &soft), 0);
+    CHECK_IS(soft, 1);
+    soft = 0;
+    CHECK_IS(affinity_op(get_it, 0, soft_one, &hard, &soft), 0);
+    CHECK_IS(soft & there, 1);
     soft = 1ul << 63;
-    if (on_domus())
-        CHECK_IS(affinity_op(set, 0, soft_one, &hard, &soft), -EOPNOTSUPP);
+    CHECK_IS(affinity_op(set, 0, soft_one, &hard, &soft), 0);
+    CHECK(!on_domus() || soft == there);
+    soft = ~0ul;
+    CHECK_IS(affinity_op(set, 0, soft_one, &hard, &soft), 0);
     CHECK_IS(affinity_op(get_it, 0, hard_one, &hard, &soft), 0);
     CHECK_IS(hard & there, there);
     CHECK_IS(affinity_op(set, 0, 0, &hard, &soft), -EINVAL);
