@@ -271,6 +271,8 @@ def main(words):
             diff(number, tree)
         case ["grades", number, table, word, *sources]:
             grades(number, table, word, *sources)
+        case ["--help"]:
+            print(__doc__)
         case _:
             sys.exit(__doc__)
 
