@@ -138,7 +138,7 @@ endif
 #:                   with holes to fill
 #: make grade        in such a tree: your points, in words, as JSON and as JUnit;  TESTS=WORD: only
 #:                   tasks and tests with that in their name
-#: make grades       N=2 FROM="DIR...": the points of a class (patches/labs/README.md)
+#: make grades       N=2 FROM="DIR...": the points of a class (patches/labs/README.md); TESTS, too
 BUILDS_NOTHING += lab grade grades
 N ?=
 DIR ?=
@@ -149,4 +149,4 @@ lab:
 grade:
 	@$(PYTHON) patches/tools/grade.py . '$(TESTS)'
 grades:
-	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades.csv $(FROM)
+	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades.csv '$(TESTS)' $(FROM)

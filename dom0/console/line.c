@@ -20,6 +20,7 @@ char *strstr(const char *s, const char *what);
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
 #define KNOWN_BYTES 128u                /* A word that can be completed. */
+#define COLUMNS 100u
 #define CONTROL(letter) ((letter) & 31)
 #define ESCAPE 27
 
@@ -188,10 +189,21 @@ static bool can_be_typed(const struct line *line, const char *word)
     return true;
 }
 
+/* In rows of at most COLUMNS; where the next one begins. */
+static size_t show_word(const struct line *line, const char *word, size_t column)
+{
+    size_t size = strlen(word);
+    bool fits = column && column + 2 + size <= COLUMNS;
+
+    line->write(fits ? "  " : "\n", fits ? 2 : 1);
+    line->write(word, size);
+    return fits ? column + 2 + size : size;
+}
+
 /* How many begin so; and what they all begin with. With `show`, says them. */
 static size_t matches(const struct line *line, size_t from, char *common, bool show)
 {
-    size_t size = line->at - from, count = 0, same;
+    size_t size = line->at - from, count = 0, column = 0, same;
     bool first = is_first(line, from);
     const char *word;
 
@@ -199,10 +211,8 @@ static size_t matches(const struct line *line, size_t from, char *common, bool s
         if (strlen(word) < size || memcmp(word, line->text + from, size) ||
             !can_be_typed(line, word))
             continue;
-        if (show) {
-            line->write(count ? "  " : "\n", count ? 2 : 1);
-            line->write(word, strlen(word));
-        }
+        if (show)
+            column = show_word(line, word, column);
         if (!count++)
             copy(common, word, KNOWN_BYTES);
         for (same = 0; common[same] && common[same] == word[same]; )

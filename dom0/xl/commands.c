@@ -369,15 +369,11 @@ static bool find_command(const char *name, struct command *command, enum device_
     return false;
 }
 
-/* In lines of at most so many columns; what does not fit goes on below itself. */
-static void help_line(const struct command *command)
+/* The words of a text, in lines of at most HELP_COLUMNS: the first goes on at that column, the
+ * others begin at `start`. */
+static void say_words(const char *text, size_t start, size_t column)
 {
-    size_t start, column;
-
-    printk("  %-14s %-31s", command->name, command->arguments);
-    start = 3 + MAX(strlen(command->name), 14ul) + MAX(strlen(command->arguments), 31ul);
-    column = start;
-    for (const char *word = command->help, *end; *word; word = *end ? end + 1 : end) {
+    for (const char *word = text, *end; *word; word = *end ? end + 1 : end) {
         for (end = word; *end && *end != ' '; )
             end++;
         if (column + 1 + (size_t)(end - word) > HELP_COLUMNS) {
@@ -388,6 +384,14 @@ static void help_line(const struct command *command)
         column += 1 + (size_t)(end - word);
     }
     printk("\n");
+}
+
+static void help_line(const struct command *command)
+{
+    size_t start = 3 + MAX(strlen(command->name), 14ul) + MAX(strlen(command->arguments), 31ul);
+
+    printk("  %-14s %-31s", command->name, command->arguments);
+    say_words(command->help, start, start);
 }
 
 static void help(void)
@@ -420,11 +424,13 @@ static bool do_help(const struct call *call)
 /* `option`: the word that is none of its options, or NULL. */
 static int usage(const struct command *command, const char *option)
 {
-    printk("Error: ");
-    if (option)
-        printk("%s: %s is not understood; ", command->name, option);
-    printk("usage: %s%s%s: %s\n", command->name, *command->arguments ? " " : "", command->arguments,
-           command->help);
+    static char head[LINE_BYTES + 200];         /* Large; the prompt's only. */
+
+    snprintf(head, sizeof(head), "Error: %s%s%s%susage: %s%s%s:", option ? command->name : "",
+             option ? ": " : "", option ? option : "", option ? " is not understood; " : "",
+             command->name, *command->arguments ? " " : "", command->arguments);
+    printk("%s", head);
+    say_words(command->help, strlen("Error:"), strlen(head));
     return STATUS_USAGE;
 }
 

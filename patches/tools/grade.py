@@ -146,6 +146,8 @@ def say(tree, word=None):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] in ([], ["--help"]):
+        sys.exit(print(__doc__))
     try:
         say(Path(sys.argv[1]).absolute(), sys.argv[2] if len(sys.argv) > 2 else None)
     except Refused as problem:

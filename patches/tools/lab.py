@@ -10,9 +10,9 @@
     lab.py diff N TREE
         prints the patch from this source to TREE's files of lab N: what holes.patch and the wrong
         solutions are made by
-    lab.py grades N TABLE DIR...
+    lab.py grades N TABLE WORD DIR...
         for who teaches: points of the files handed in in each DIR, put into a fresh tree; in words,
-        and into the file TABLE (CSV)
+        and into the file TABLE (CSV); of tests with WORD in their name ("": all)
 
 A lab is a folder of patches/labs: README.md is the student's page; lab.toml says what is the
 student's to edit and which tests give how many points; holes.patch takes out of the source what is
@@ -199,27 +199,36 @@ def diff(number, tree):
 
 
 # --- a class --------------------------------------------------------------------------------------
+def is_linked(source, name):
+    """A link there, or above it, may lead anywhere: to another student's file, or one of ours."""
+    places = [Path(name), *Path(name).parents][:-1]
+    return any((source / place).is_symlink() for place in places)
+
+
 def put_in(lab, source, tree):
-    """The student's files out of what was handed in; those that are missing."""
-    missing = [name for name in lab["files"] if not (source / name).is_file()]
+    """The student's files out of what was handed in; why others are as they were handed out."""
+    problems = []
     for name in lab["files"]:
-        if name in missing:
+        linked = is_linked(source, name)
+        if linked or not (source / name).is_file():
+            problems.append(f"a link, which is not followed: {name}" if linked
+                            else f"not handed in: {name}")
             git(tree, "checkout", "-q", "HEAD", "--", name)
         elif (source / name).read_bytes() != (tree / name).read_bytes():
             shutil.copy(source / name, tree / name)
-    return missing
+    return problems
 
 
-def graded(tree):
+def graded(tree, word):
     """What the tree's own grader says."""
-    done = subprocess.run([sys.executable, "patches/tools/grade.py", "."], cwd=tree,
+    done = subprocess.run([sys.executable, "patches/tools/grade.py", ".", word], cwd=tree,
                           capture_output=True, text=True)
     if done.returncode:
         raise Refused(f"{tree}: {done.stderr.strip()}")
     return json.loads((tree / "build/grade.json").read_text())
 
 
-def grades(number, table, *sources):
+def grades(number, table, word, *sources):
     folder_of(number)
     if not sources:
         raise Refused('FROM="DIR..." names the trees that were handed in')
@@ -227,23 +236,25 @@ def grades(number, table, *sources):
         raise Refused(f"FROM={' '.join(bad)}: no such folder")
     # not below build/, where make would take its dependencies for ours
     with tempfile.TemporaryDirectory() as scratch:
-        rows = grade_each(*make(number, Path(scratch) / "tree"), sources)
+        rows = grade_each(*make(number, Path(scratch) / "tree"), word, sources)
     Path(table).parent.mkdir(parents=True, exist_ok=True)
     with Path(table).open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     print(f"  {table}")
 
 
-def grade_each(lab, tree, sources):
-    rows = [["who", *(task["name"] for task in lab["task"]), "points"]]
+def grade_each(lab, tree, word, sources):
+    rows = []
     for name in sources:
-        missing = put_in(lab, Path(name).expanduser(), tree)
-        found = graded(tree)
+        problems = put_in(lab, Path(name).expanduser(), tree)
+        found = graded(tree, word)
+        if not rows:
+            rows.append(["who", *(task["name"] for task in found["tasks"]), "points"])
         row = [Path(name).name or name, *(task["has"] for task in found["tasks"]), found["points"]]
         rows.append(row)
         print(f"  {row[0]:30} {row[-1]:3} of {found['of']}  " + "  ".join(
             f"{task['name']} {task['has']}/{task['of']}" for task in found["tasks"]) +
-            (f"  (not handed in: {', '.join(missing)})" if missing else ""), flush=True)
+            (f"  ({'; '.join(problems)})" if problems else ""), flush=True)
     return rows
 
 
@@ -258,8 +269,10 @@ def main(words):
             raise Refused(f"where to? make lab N={number} DIR=~/lab{number}")
         case ["diff", number, tree]:
             diff(number, tree)
-        case ["grades", number, table, *sources]:
-            grades(number, table, *sources)
+        case ["grades", number, table, word, *sources]:
+            grades(number, table, word, *sources)
+        case ["--help"]:
+            print(__doc__)
         case _:
             sys.exit(__doc__)
 

@@ -164,6 +164,8 @@ def says(folder, step):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--help"]:
+        sys.exit(print(__doc__))
     commands = {"apply": apply, "build": build, "says": says, "step": check_step}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)

@@ -43,6 +43,8 @@ def kernel_lines(kernel):
 
 
 def main(arguments):
+    if arguments[1:] == ["--help"]:
+        sys.exit(print(__doc__))
     if len(arguments) != 3:
         sys.exit(__doc__)
     kernel, folder = Path(arguments[1]), Path(arguments[2])

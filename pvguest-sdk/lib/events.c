@@ -19,7 +19,13 @@
 #include "entry.h"
 #include "suspend.h"
 
-static struct { event_handler handler; void *data; } handlers[EVENT_PORTS];
+/* Written by whoever has the port, while another vCPU may be about to handle an event of its old
+ * life: the version is odd meanwhile. */
+static struct binding {
+    event_handler handler;
+    void *data;
+    uint32_t version;
+} bindings[EVENT_PORTS];
 
 uint64_t event_upcalls, event_handled;
 bool event_storms = true;
@@ -36,20 +42,51 @@ void events_resume(void)
 {
     events_init();
     for (unsigned int port = 0; port < EVENT_PORTS; port++)
-        handlers[port].handler = NULL;
+        bindings[port].handler = NULL;
+}
+
+/* Nothing is handled here meanwhile, which would wait for us. Stores of x86 are seen in order, and
+ * its loads are made in order: only the compiler has to be told. */
+static void bind_handler(evtchn_t port, event_handler handler, void *data)
+{
+    struct binding *binding = &bindings[port];
+    bool masked = events_save();
+
+    WRITE_ONCE(binding->version, binding->version + 1);
+    barrier();
+    binding->handler = handler;
+    binding->data = data;
+    barrier();
+    WRITE_ONCE(binding->version, binding->version + 1);
+    events_restore(masked);
+}
+
+static struct binding binding_of(evtchn_t port)
+{
+    const struct binding *binding = &bindings[port];
+    struct binding found;
+
+    do {
+        found.version = READ_ONCE(binding->version);
+        barrier();
+        found.handler = binding->handler;
+        found.data = binding->data;
+        barrier();
+    } while (found.version % 2 || found.version != READ_ONCE(binding->version));
+    return found;
 }
 
 /* ---- delivery ---- */
 
 static void handle_port(evtchn_t port)
 {
-    event_handler handler = READ_ONCE(handlers[port].handler);
+    struct binding binding = binding_of(port);
 
     /* before the handler: an event during it counts anew */
     clear_bit(port, shared_info.evtchn_pending);
     event_handled++;
-    if (handler)
-        handler(port, handlers[port].data);
+    if (binding.handler)
+        binding.handler(port, binding.data);
     else
         event_mask(port);                           /* nobody's: would ring for ever */
 }
@@ -207,8 +244,7 @@ static void assign(evtchn_t port, unsigned int id)
 
 void event_attach(evtchn_t port, event_handler handler, void *data)
 {
-    handlers[port].handler = handler;
-    handlers[port].data = data;
+    bind_handler(port, handler, data);
     event_unmask(port);
 }
 
@@ -217,10 +253,10 @@ void event_unbind(evtchn_t port)
     struct evtchn_close close = { .port = port };
 
     event_mask(port);
-    HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
-    handlers[port].handler = NULL;
-    event_clear(port);
+    bind_handler(port, NULL, NULL);
     assign(port, 0);
+    /* That takes back what is pending; and then the port may be another vCPU's at once. */
+    HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
 }
 
 int event_move(evtchn_t port, unsigned int id)

@@ -16,7 +16,7 @@ import host
 
 
 def main():
-    nothing, build = sys.argv[1:]
+    nothing, build = host.words(__doc__, 2)
     commands = {}
     for line in sys.stdin.read().replace("\\\n", " ").splitlines():
         if " -c " not in line or not line.rstrip().endswith((".c", ".S")):

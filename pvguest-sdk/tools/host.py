@@ -111,6 +111,19 @@ def parser(description, **more):
     return made
 
 
+def words(text, count):
+    """The words of a tool that has no options, for the build calls it: so many. The text is its
+    help."""
+    given = sys.argv[1:]
+    if given == ["--help"]:
+        print(text.strip())
+        sys.exit(0)
+    if len(given) != count:
+        print(text.strip(), file=sys.stderr)
+        sys.exit(2)
+    return given
+
+
 def run(main):
     """A tool as a program."""
     name = os.path.basename(sys.argv[0])

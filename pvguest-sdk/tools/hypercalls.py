@@ -15,6 +15,8 @@ import collections
 import re
 import sys
 
+import host
+
 REGISTERS = 6
 WHO = ('any', 'own', 'others', 'control')
 RESULTS = {'ok': '0', 'number': '1', 'ends': 'ENDS'}      # and what they are in C
@@ -195,10 +197,11 @@ PRODUCTS = {'stubs': stubs, 'list': table_list,
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in PRODUCTS:
-        sys.exit(__doc__)
-    hypercalls = read_hypercalls(sys.argv[2])
-    PRODUCTS[sys.argv[1]](hypercalls, read_operations(sys.argv[3], hypercalls))
+    product, table, privileges = host.words(__doc__, 3)
+    if product not in PRODUCTS:
+        sys.exit(f"hypercalls.py: there is no {product}; there are {', '.join(PRODUCTS)}")
+    hypercalls = read_hypercalls(table)
+    PRODUCTS[product](hypercalls, read_operations(privileges, hypercalls))
 
 
 if __name__ == '__main__':

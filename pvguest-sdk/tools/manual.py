@@ -44,7 +44,7 @@ def page(name, said):
 
 
 def main():
-    tool = pathlib.Path(sys.argv[1])
+    tool = host.file(host.words(__doc__, 1)[0])
     said = subprocess.run([sys.executable, tool, "--help"], check=True, capture_output=True,
                           text=True, env={**os.environ, "COLUMNS": "80"}).stdout
     sys.stdout.write(page(tool.name, said))

@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 
+import host
 import hypercalls
 from reasons import Source
 
@@ -194,9 +195,9 @@ def make(page):
 
 
 def main():
-    if len(sys.argv) != 2 or not sys.argv[1].endswith((".html", ".md")):
-        sys.exit(__doc__)
-    out = pathlib.Path(sys.argv[1])
+    out = pathlib.Path(host.words(__doc__, 1)[0])
+    if out.suffix not in (".html", ".md"):
+        raise host.Refused(f"{out} is neither .html nor .md")
     out.parent.mkdir(parents=True, exist_ok=True)
     text = make(Html() if out.suffix == ".html" else Markdown())
     part = out.with_name(out.name + ".part")
@@ -205,4 +206,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    host.run(main)

@@ -5,10 +5,10 @@ Debian's real Xen, and reads its outcome from the serial line.
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The
 fifth outcome, CRASH, only the runner knows: the guest was ended, the hypervisor stopped, or nothing
 came before the time was up. A guest that says `TYPE word` is sent that word. A header line
-`machine: disk net nvme vcpus vcpus4 intel large` asks for a virtio disk, a virtio card, a device
-with 250 interrupts, two vCPUs or four (on Xen a CPU for each), a CPU that says it is Intel's, 1 GiB
-of memory (it costs time). `also on: CPU;
-CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or
+`machine: disk net nvme vcpus vcpus4 intel large counted` asks for a virtio disk, a virtio card, a
+device with 250 interrupts, two vCPUs or four (on Xen a CPU for each), a CPU that says it is
+Intel's, 1 GiB of memory (it costs time), a clock that counts instructions. `also on: CPU; CPU`
+names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or
 `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
@@ -33,7 +33,7 @@ def expected(name, hypervisor):
     return line.group(1) if line else "SUCCESS"
 
 
-WORDS = {"disk", "net", "nvme", "vcpus", "vcpus4", "intel", "large"}
+WORDS = {"disk", "net", "nvme", "vcpus", "vcpus4", "intel", "large", "counted"}
 
 
 def wishes(name):
@@ -66,6 +66,8 @@ def devices(machine_name, wanted, smp=None):
         with disk.open("wb") as image:
             image.truncate(16 << 20)
         options["disk"] = disk
+    if "counted" in wanted:
+        options |= {"icount": True, "smp": 1}
     if "nvme" in wanted:
         options["extra"] = ["-device", "nvme,serial=1,msix_qsize=250"]
     if "net" in wanted:

@@ -100,6 +100,13 @@ def test_each_tool_says_what_it_does():
                               capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
         assert said.returncode == 0 and said.stdout.startswith(f"usage: {name}")
         assert max(map(len, said.stdout.split("\n"))) <= 100, name
+    others = ("compdb.py", "manual.py", "hypercalls.py", "reference.py", "deps.sh")
+    for name in others:
+        tool = TOOLS / name
+        start = ["sh"] if tool.suffix == ".sh" else [sys.executable]
+        said = subprocess.run([*start, tool, "--help"], capture_output=True, text=True)
+        assert said.returncode == 0 and name in said.stdout, said.stdout + said.stderr
+        assert max(map(len, said.stdout.split("\n"))) <= 100, name
 
 
 @pytest.mark.parametrize("words, status, error", (

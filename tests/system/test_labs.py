@@ -228,14 +228,23 @@ def test_where_it_hangs_or_crashes(made, hole, place):
 
 
 def test_a_class(made, tmp_path):
-    """Of what was handed in only the lab's files count."""
-    good, lazy = tmp_path / "good", tmp_path / "lazy"
+    """Of what was handed in only the lab's files count, and those themselves: a link might lead to
+    another's, or to what only the teacher may read."""
+    good, lazy, sly, sneaky = (tmp_path / name for name in ("good", "lazy", "sly", "sneaky"))
     lab.solution(7, good)
     (good / "tests/unit").mkdir(parents=True)
     (good / "tests/unit/test_share.c").write_text("int main(void) { return 0; }")
     lazy.mkdir()
-    done = run("make", "grades", "N=7", f"FROM={good} {lazy}", f"B={tmp_path}/build")
-    assert re.search(r"good +14 of 14 ", done.stdout), done.stdout + done.stderr
-    assert re.search(r"lazy +0 of 14 .*not handed in: hypervisor/lib/share.c", done.stdout)
+    (sly / "hypervisor/lib").mkdir(parents=True)
+    (sly / "hypervisor/lib/share.c").symlink_to(good / "hypervisor/lib/share.c")
+    sneaky.mkdir()
+    (sneaky / "hypervisor").symlink_to(good / "hypervisor")
+    done = run("make", "grades", "N=7", f"FROM={good} {lazy} {sly} {sneaky}", "TESTS=next",
+               f"B={tmp_path}/build")
+    assert re.search(r"good +5 of 5 ", done.stdout), done.stdout + done.stderr
+    assert re.search(r"lazy +0 of 5 .*not handed in: hypervisor/lib/share.c", done.stdout)
+    for name in ("sly", "sneaky"):
+        assert re.search(rf"{name} +0 of 5 .*a link, which is not followed: hypervisor/lib/share.c",
+                         done.stdout), done.stdout
     table = (tmp_path / "build/grades.csv").read_text().splitlines()
-    assert table[0].startswith("who,next") and table[1] == "good,5,3,4,2,14"
+    assert table[0] == "who,next,points" and table[1] == "good,5,5"

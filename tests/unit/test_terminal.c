@@ -183,6 +183,33 @@ static void words_that_are_known(void **state)
     assert_string_equal(read("l\t\r"), "l");
 }
 
+static const char *many(size_t n, bool first)
+{
+    static char name[120];
+
+    snprintf(name, sizeof(name), "w%0*zu", n == 20 ? 110 : 11, n);
+    return n < 30 ? name : NULL;
+}
+
+/* Many of them are shown in rows that a terminal has room for, but for one that is longer. */
+static void rows_of_words(void **state)
+{
+    size_t words = 0, rows = 0;
+
+    terminal_words(many);
+    read("w\t\t\x15\r");
+    terminal_words(NULL);
+    for (const char *row = strchr(shown, '\n') + 1; *row == 'w'; rows++) {
+        size_t size = strcspn(row, "\n");
+
+        assert_true(size <= 100 || size == 111);
+        for (size_t i = 0; i < size; i++)
+            words += row[i] == 'w';
+        row += size + 1;
+    }
+    assert_true(words == 30 && rows == 3 + 1 + 2);
+}
+
 /* --- after each key the terminal shows the line as it is, and the cursor where it stands --- */
 
 static char row[400];
@@ -439,6 +466,7 @@ int main(void)
         cmocka_unit_test(keys_without_meaning),
         cmocka_unit_test(in_the_middle),
         cmocka_unit_test(words_that_are_known),
+        cmocka_unit_test(rows_of_words),
         cmocka_unit_test(earlier_lines_come_back),
         cmocka_unit_test(earlier_lines_are_sought),
         cmocka_unit_test(a_line_that_is_full),

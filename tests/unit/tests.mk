@@ -298,6 +298,8 @@ sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c $(ONE_CPU)
 sdk_pt.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
+sdk_rebind.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/spinlock.c
+sdk_rebind.cflags := $(sdk_events.cflags)
 sdk_smp.sources := pvguest-sdk/lib/smp.c pvguest-sdk/lib/smp_call.c pvguest-sdk/lib/spinlock.c
 sdk_smp.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
