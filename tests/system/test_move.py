@@ -31,6 +31,7 @@ def box():
             one.ask("migrate-receive any")  # stays
         pair.machines[0].create("split-saved.cfg")
         for here in 0, 1:
+            pair.machines[here].see(rf"split-saved: round \d+ of life {here}\b", 60)
             assert "has moved to" in move(pair, here, "split-saved")
         pair.machines[0].end_all()
         yield pair
