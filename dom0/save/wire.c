@@ -67,8 +67,10 @@ static int tape_write(struct tape *tape, const void *from, size_t size)
     while (size && !error) {
         size_t piece;
 
-        if (stream->in.filled) return -EACCES;
-        if (has_news()) return state_error();
+        if (has_news()) {
+            error = stream->in.filled ? -EACCES : state_error();
+            break;
+        }
         piece = stream_write(stream, bytes, size);
         bytes += piece;
         size -= piece;
@@ -77,6 +79,7 @@ static int tape_write(struct tape *tape, const void *from, size_t size)
             error = wait_for(wire, may_write);
     }
     own_wake();
+    wire->error = error;
     return error;
 }
 

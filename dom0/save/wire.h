@@ -19,6 +19,7 @@ struct wire {
     bool (*give_up)(void);
     uint64_t waited, patience;          /* ns, while `moved` bytes went or came; at most */
     size_t moved;
+    int error;                          /* What writing has ended with; 0: it has not. */
 };
 
 /*

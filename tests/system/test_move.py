@@ -164,7 +164,7 @@ def test_the_last_words_are_lost(pair):
     create(pair.machines[0])
     pair.net.reset = True
     pair.net.cut_when = lambda side, data: side == 0 and data == GO
-    stays(pair, "there: it does not run there")
+    stays(pair, "it has not begun to run there")
     before = count(pair.machines[0])
     pair.net.cut_when = lambda side, data: side == 1 and data.startswith(DONE)
     answer = move(pair, 0)
