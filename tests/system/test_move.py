@@ -170,8 +170,12 @@ def test_a_connection_that_is_cut(pair):
 
 
 def test_the_last_words_are_lost(pair):
-    """Has it gone, or not? Who does not know asks again. Lost is GO: it has not; then DONE."""
+    """Has it gone, or not? Who does not know asks again. Lost is GO: it has not; then DONE. Another
+    word than GO is none."""
     create(pair.machines[0])
+    pair.net.change = lambda side, data: b"nogo" if data == GO else data
+    stays(pair, "there: it does not speak as Domus")
+    pair.net.be_good()
     pair.net.reset = True
     pair.net.cut_when = lambda side, data: side == 0 and data == GO
     stays(pair, "it has not begun to run there")
