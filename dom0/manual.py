@@ -146,7 +146,9 @@ def xl():
             lines += [".br", f"Options: {escaped(options_of(command))}."]
     prompt = [block for block in re.split(r"\n\s*\n", section("At the prompt").strip())
               if not block.startswith("|")]
-    lines += [".SH AT THE PROMPT", *markdown("\n\n".join(prompt)), ".SH EXIT STATUS",
+    lines += [".SH AT THE PROMPT", *markdown("\n\n".join(prompt)),
+              ".SH SAVED GUESTS", *markdown(section("Saved guests")),
+              ".SH GUESTS THAT MOVE", *markdown(section("Guests that move")), ".SH EXIT STATUS",
               "0; 1: it failed, and a line that begins with \"Error: \" says why; 2: its words are "
               "not understood; 3: create has made no guest. \\fBecho $?\\fR says the last one.",
               ".SH SEE ALSO", r"\fBxl.cfg\fR(5), \fBdomus\fR(7)"]

@@ -252,7 +252,7 @@ do-chosen: all peer
 # find. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
           test_saved_across.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
-          test_races.py test_mistakes.py test_compare.py) \
+          test_races.py test_mistakes.py test_compare.py test_move.py test_move_linux.py) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
 do-soak: all peer linux rig do-scanner $(COMPARED) \
          $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
@@ -261,7 +261,7 @@ do-soak: all peer linux rig do-scanner $(COMPARED) \
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
 	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
-	  DOMUS_MISTAKES=1 \
+	  DOMUS_MISTAKES=1 DOMUS_MOVES=10 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  DOMUS_RACES_SECONDS=$${DOMUS_RACES_SECONDS:-1200} \
 	  DOMUS_LONG_SCANS=1 DOMUS_COMPARE_ALL=1 DOMUS_FAIR_SECONDS=30 \

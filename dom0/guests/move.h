@@ -14,7 +14,8 @@
  *
  * There, NO and a sentence may stand in the place of each answer, or come before it. Until GO has
  * gone, whatever goes wrong leaves the guest here; there it is destroyed when GO does not come. Who
- * has sent GO and hears no DONE asks again, by another connection, what became of that guest.
+ * has sent GO and hears no DONE asks again, by another connection, what became of that guest: DONE,
+ * or NEVER RAN.
  *
  * Nobody proves who he is, and nothing is encrypted: this is for a net that is trusted. The guest's
  * disks are not moved: both machines have them, or it has none.
@@ -41,7 +42,7 @@ struct move_hello {
     uint32_t feature[MOVE_FEATURES];    /* XEN_SYSCTL_get_cpu_featureset, of PV guests. */
 };
 
-enum move_word { MOVE_WELCOME = 1, MOVE_READY, MOVE_DONE, MOVE_NO };
+enum move_word { MOVE_WELCOME = 1, MOVE_READY, MOVE_DONE, MOVE_NO, MOVE_NEVER_RAN };
 
 struct move_answer {
     uint32_t word;

@@ -32,6 +32,8 @@ static int hear(struct move_out *move, enum move_word word, uint64_t patience,
     if (error) return problem_set(problem, error, "%s", wire_problem(error));
     answer.text[sizeof(answer.text) - 1] = '\0';
     if (answer.word == MOVE_NO) return problem_set(problem, -EACCES, "there: %s", answer.text);
+    if (answer.word == MOVE_NEVER_RAN)
+        return problem_set(problem, -ESRCH, "it has not begun to run there");
     return answer.word == word ? 0 : problem_set(problem, -EINVAL, "it does not speak as Domus");
 }
 
@@ -102,7 +104,7 @@ static int settle(struct move_out *move, struct problem *problem)
         error = error ? error : hear(move, MOVE_DONE, WIRE_PATIENCE_NS, &answer);
         hang_up(move, !error);
         if (!error) return 0;
-        if (error == -EACCES) return problem_set(problem, error, "%s", answer.text);
+        if (error == -ESRCH) return problem_set(problem, error, "%s", answer.text);
         thread_sleep(AGAIN_NS);
     }
     move->target.doubtful = true;
@@ -111,18 +113,19 @@ static int settle(struct move_out *move, struct problem *problem)
                        move->hello.name, move->hello.name, move->hello.name);
 }
 
-/* What saving ended with may be because they have said why not. */
+/* What saving ended with may be the wire's; then they may have said why. */
 static int finish(struct saved_target *target, int error, struct problem *problem)
 {
     struct move_out *move = container_of(target, struct move_out, target);
     struct tape *tape = &move->wire.tape;
     uint32_t go = MOVE_GO;
+    int heard = 0;
 
-    if (error == -EACCES || error == -ENOTCONN || error == -ETIMEDOUT || error == -EAGAIN)
+    if (error && error == move->wire.error)
         problem_set(problem, error, "%s", wire_problem(error));
-    if (error && error != -EACCES) return error;
-    error = hear(move, MOVE_READY, READY_NS, problem);
-    if (error) return error;
+    if (!error || (error == -EACCES && error == move->wire.error))
+        heard = hear(move, MOVE_READY, READY_NS, problem);
+    if (error || heard) return heard ? heard : error;
     error = tape->write(tape, &go, sizeof(go));
     if (error) return problem_set(problem, error, "%s", wire_problem(error));
     error = hear(move, MOVE_DONE, WIRE_PATIENCE_NS, problem);

@@ -53,9 +53,16 @@ static bool has_news(void)
     return stream->state != STREAM_OPEN || stream->in.filled || stream->end_came;
 }
 
+/* Why nothing more should be written. */
+static int stopped(void)
+{
+    if (owner->called && stream->in.filled) return -EACCES;
+    return stream->state != STREAM_OPEN || stream->end_came ? state_error() : 0;
+}
+
 static bool may_write(void)
 {
-    return has_news() || stream->out.filled < STREAM_BUFFER;
+    return stopped() || stream->out.filled < STREAM_BUFFER;
 }
 
 static int tape_write(struct tape *tape, const void *from, size_t size)
@@ -65,18 +72,17 @@ static int tape_write(struct tape *tape, const void *from, size_t size)
     int error = 0;
 
     while (size && !error) {
-        size_t piece;
+        size_t piece = stopped() ? 0 : stream_write(stream, bytes, size);
 
-        if (stream->in.filled) return -EACCES;
-        if (has_news()) return state_error();
-        piece = stream_write(stream, bytes, size);
         bytes += piece;
         size -= piece;
         has_moved(wire, piece);
-        if (size)
+        error = stopped();
+        if (size && !error)
             error = wait_for(wire, may_write);
     }
     own_wake();
+    wire->error = error;
     return error;
 }
 
@@ -131,6 +137,7 @@ int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void))
 
     if (owner || stream->state == STREAM_OPEN) return -EBUSY;
     take(wire, give_up);
+    wire->called = true;
     set_patience(wire, CALL_NS);
     stream_call(stream, address, now_ns());
     error = wait_for(wire, has_called);

@@ -17,8 +17,10 @@ struct wire {
     struct tape tape;
     /* Shall no more be waited? */
     bool (*give_up)(void);
+    bool called;                        /* By us. */
     uint64_t waited, patience;          /* ns, while `moved` bytes went or came; at most */
     size_t moved;
+    int error;                          /* What writing has ended with; 0: it has not. */
 };
 
 /*
@@ -31,9 +33,9 @@ int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void));
 int wire_answer(struct wire *wire, uint32_t only, bool (*give_up)(void));
 
 /*
- * What is read or written by the tape: 0, or a negative errno. Writing ends with -EACCES when
- * the other end has said something: it should be read. Reading ends with -ENOTCONN when there is
- * no more to come.
+ * What is read or written by the tape: 0, or a negative errno. Who has called is told by -EACCES
+ * when the other end has said something before it was asked: it should be read. Reading ends with
+ * -ENOTCONN when there is no more to come.
  */
 int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience);
 

@@ -15,7 +15,8 @@ import machine
 import two_machines
 from two_machines import ADDRESSES
 
-pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")
+pytestmark = [pytest.mark.xdist_group("move"),          # two machines, one worker
+              pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")]
 MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
 long = pytest.mark.skipif(not MOVES, reason="a long test (make soak)")
 HELLO = b"DomusMv1"
@@ -29,10 +30,14 @@ def box():
     with two_machines.Pair("move", disk=disk, memory=256) as pair:
         for one in pair.machines:           # what the first guest, and the first move, make grow
             one.ask("migrate-receive any")  # stays
+        for one in pair.machines:
+            one.create("saved.cfg name='other'")
         pair.machines[0].create("split-saved.cfg")
         for here in 0, 1:
+            pair.machines[here].see(rf"split-saved: round \d+ of life {here}\b", 60)
             assert "has moved to" in move(pair, here, "split-saved")
-        pair.machines[0].end_all()
+        for one in pair.machines:
+            one.end_all()
         yield pair
 
 
@@ -113,6 +118,12 @@ def test_what_is_refused(pair):
     there.ask("create -p saved.cfg name='large' memory=184")
     stays(pair, "too little memory")
     there.ask("destroy large")
+    # more than dom0 could remember of it
+    here.ask("destroy saved")
+    here.ask("create saved.cfg maxmem=16384")
+    stays(pair, "dom0 has too little memory for a guest of 16384 MiB")
+    here.ask("destroy saved")
+    create(here)
     moved(pair, 0)
     moved(pair, 1)
 
@@ -159,16 +170,72 @@ def test_a_connection_that_is_cut(pair):
 
 
 def test_the_last_words_are_lost(pair):
-    """Has it gone, or not? Who does not know asks again. Lost is GO: it has not; then DONE."""
+    """Has it gone, or not? Who does not know asks again. Lost is GO: it has not; then DONE. Another
+    word than GO is none."""
     create(pair.machines[0])
+    pair.net.change = lambda side, data: b"nogo" if data == GO else data
+    stays(pair, "there: it does not speak as Domus")
+    pair.net.be_good()
     pair.net.reset = True
     pair.net.cut_when = lambda side, data: side == 0 and data == GO
-    stays(pair, "there: it does not run there")
+    stays(pair, "it has not begun to run there")
     before = count(pair.machines[0])
     pair.net.cut_when = lambda side, data: side == 1 and data.startswith(DONE)
     answer = move(pair, 0)
     assert "asking again" in answer and "has moved to" in answer, answer
     arrived(pair, 0, before)
+
+
+def test_given_up(pair):
+    """By the operator, here and there."""
+    here, there = pair.machines
+    create(here)
+    before, lost = count(here), not_come(there)
+    pair.net.cut_at = 4 << 20
+    here.send(f"xl migrate saved {ADDRESSES[1]}")
+    here.until(lambda: pair.net.cut_at is None)
+    assert "is just moving" in there.refused(f"xl migrate {there_is(there)} {ADDRESSES[0]}")
+    here.child.send("\x03")
+    here.see("Error: given up", 20)
+    assert count(here) > before
+    there.ask("migrate-receive off")
+    there.until(lambda: not_come(there) > lost, 15)
+    assert "given up" in there.said()
+
+
+def there_is(one):
+    """A guest that could move; its name."""
+    one.ask("create saved.cfg name='other'")
+    one.see(r"\(other\) saved: counted to 2", 30)
+    return "other"
+
+
+@long
+def test_what_is_changed_on_its_way(pair):
+    """One byte: it is refused, or it was the guest's own. It never runs twice, and nothing is
+    left."""
+    seed = random.SystemRandom()
+    for _ in range(5 * MOVES):
+        # what says what comes; or anything
+        at, passed = seed.randrange(232, seed.choice((1200, 40000))), 0
+
+        def change(side, data):
+            nonlocal passed
+            place, passed = at - passed, passed + (len(data) if side == 0 else 0)
+            if side or not 0 <= place < len(data):
+                return data
+            return data[:place] + bytes([data[place] ^ 1 << seed.randrange(8)]) + data[place + 1:]
+
+        create(pair.machines[0])
+        pair.net.change = change
+        answer = move(pair, 0)
+        pair.net.change = None
+        print(at, answer.split("\n")[-1])
+        runs = ["saved" in one.domains() for one in pair.machines]
+        assert runs == [True, False] if "Error" in answer else not runs[0], answer
+        for one in pair.machines:
+            one.end_all()
+            one.audit()
 
 
 @long

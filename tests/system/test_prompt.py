@@ -11,7 +11,7 @@ HINTS = [
              "(Ctrl-a x ends QEMU"),
     ("xl quit", "poweroff ends that one"),
     ("dir", "files lists the boot archive"),
-    ("xl migrate hello elsewhere", "migrate is not there yet"),
+    ("xl migrate hello elsewhere", "HOST is an address like 10.0.2.11"),
     ("xl vm-list", "xl has it, but there is none here"),
     ("'exit quit'", "no command 'exit quit'; \"help\" lists them"),
     ("exi", "no command 'exi'; \"help\" lists them"),

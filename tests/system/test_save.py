@@ -126,7 +126,7 @@ def test_what_is_refused(system):
     went_on = times(system, "saved: going on")
     save(system, "-cf saved one")
     assert "holds a saved guest already: save -f" in system.refused("xl save saved one")
-    assert "not there yet" in system.refused("xl migrate saved elsewhere")
+    assert "HOST is an address" in system.refused("xl migrate saved elsewhere")
     # where there is too little room it goes on, and what is there is nothing
     assert "too little room" in system.refused("xl save saved little")
     wait_for(system, "saved: going on", went_on + 2)

@@ -158,9 +158,9 @@ class Net:
 
 
 class Pair:
-    """Both, with dom0's prompt of each. disk: an image that both have."""
+    """Both, with dom0's prompt of each. disk: an image that both have; kind: what makes one."""
 
-    def __init__(self, name, disk=None, **options):
+    def __init__(self, name, disk=None, kind=dom0.Dom0, **options):
         self.net, self.machines = Net(), []
         worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
         try:
@@ -169,8 +169,8 @@ class Pair:
                 if disk:
                     extra += ["-drive", f"if=none,id=d0,file={disk},format=raw,file.locking=off",
                               "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
-                self.machines.append(dom0.Dom0(f"{name}-{worker}-{side}", smp=1, extra=extra,
-                                               net=self.net.netdev(side), **options))
+                self.machines.append(kind(f"{name}-{worker}-{side}", smp=1, extra=extra,
+                                          net=self.net.netdev(side), **options))
                 self.machines[side].ask(f"ip {ADDRESSES[side]}")
         except BaseException:
             self.kill()

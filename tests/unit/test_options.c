@@ -68,9 +68,22 @@ static void all_kinds_of_lines(void **state)
     }
 }
 
+static void who_may_send_guests(void **state)
+{
+    struct options options;
+
+    left_out[0] = '\0';
+    options_parse("migrate=any ip=1 migrate=10.0.2.11", &options, complain);
+    assert_string_equal(options.migrate, "10.0.2.11");
+    options_parse("migrate= migrate=01234567890123456789", &options, complain);
+    assert_string_equal(options.migrate, "");
+    assert_string_equal(left_out, "[migrate=][migrate=01234567890123456789]");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(all_kinds_of_lines) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(all_kinds_of_lines),
+                                        cmocka_unit_test(who_may_send_guests) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

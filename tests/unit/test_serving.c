@@ -319,6 +319,28 @@ static void a_liars_requests_are_waited_for_by_nobody(void **state)
     blkback_destroy(back);
 }
 
+/* Idle is a disk when all that stood in the ring is answered, and the answers are there. */
+static void idle_when_all_is_answered(void **state)
+{
+    struct blkback *back = slow_disk(2, 3);
+
+    for (int i = 0; i < 2; i++) {
+        assert_false(blkback_idle(back));
+        answer_first();
+    }
+    assert_false(blkback_serve(back, 8));
+    assert_true(blkback_idle(back) && block_ring->rsp_prod == 2);
+    ask(block_ring, 1, 1);                      /* nobody has looked so far */
+    assert_false(blkback_idle(back));
+    assert_false(blkback_serve(back, 8) || blkback_idle(back));
+    answer_first();
+    assert_false(blkback_serve(back, 8));
+    assert_true(blkback_idle(back));
+    ask(block_ring, 1, 1);
+    assert_true(blkback_close(back) && blkback_idle(back));     /* nobody will */
+    blkback_destroy(back);
+}
+
 /* Who waits in front of the guest's other disk, and closes, makes way for it. */
 static void who_closes_makes_way(void **state)
 {
@@ -558,6 +580,7 @@ int main(void)
         cmocka_unit_test(few_flushes_are_at_the_disk),
         cmocka_unit_test(nobody_waits_for_a_slow_disk),
         cmocka_unit_test(a_liars_requests_are_waited_for_by_nobody),
+        cmocka_unit_test(idle_when_all_is_answered), cmocka_unit_test(a_barrier_is_seen_through),
         cmocka_unit_test(who_closes_makes_way), cmocka_unit_test(a_barrier_is_seen_through),
         cmocka_unit_test(a_liar_does_not_wait_for_room),
         cmocka_unit_test(the_others_are_woken_at_the_limit),

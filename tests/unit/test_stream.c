@@ -68,6 +68,20 @@ static void test_a_talk(void **state)
     both_end();
 }
 
+/* Who has no more to say may still be told something. */
+static void test_one_ends_first(void **state)
+{
+    connect();
+    stream_close(&machine[0].stream);
+    changes[0]++;
+    for (unsigned ms = 0; ms < 100; ms++)
+        tick();
+    assert_true(machine[0].stream.end_acked && machine[1].stream.end_came);
+    assert_false(stream_is_over(&machine[0].stream) || stream_is_over(&machine[1].stream));
+    talk(0, 30000, 0);
+    both_end();
+}
+
 static void test_a_net_that_loses(void **state)
 {
     for (unsigned round = 0; round < 12; round++) {
@@ -206,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_talk, set_up),
+        cmocka_unit_test_setup(test_one_ends_first, set_up),
         cmocka_unit_test_setup(test_a_net_that_loses, set_up),
         cmocka_unit_test_setup(test_who_reads_slowly, set_up),
         cmocka_unit_test_setup(test_numbers_wrap, set_up),

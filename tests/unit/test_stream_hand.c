@@ -21,7 +21,7 @@ static unsigned sum(const uint8_t *at, size_t length, uint64_t more)
     return (unsigned)more;
 }
 
-static struct { uint32_t from; unsigned port, to, window; size_t options; } hand;
+static struct { uint32_t from; unsigned port, to, window, station; size_t options; } hand;
 
 static void inject(uint32_t sequence, uint32_t ack, unsigned flags, size_t bytes)
 {
@@ -32,6 +32,7 @@ static void inject(uint32_t sequence, uint32_t ack, unsigned flags, size_t bytes
     memset(frame, 0, sizeof(frame));
     memcpy(frame, machine[1].port.mac, NET_MAC);
     memcpy(frame + 6, machine[0].port.mac, NET_MAC);
+    frame[11] ^= hand.station;
     set16(frame + 12, 0x0800);
     ip[0] = 0x45;
     set16(ip + 2, 20 + length);
@@ -69,7 +70,7 @@ static int by_hand(void **state)
     hand.port = 5000;
     hand.to = STREAM_PORT;
     hand.window = 60000;
-    hand.options = 0;
+    hand.options = hand.station = 0;
     return 0;
 }
 
@@ -154,12 +155,33 @@ static void test_what_is_not_believed(void **state)
     assert_int_equal(get32(came(ACK) + 8), at + 16);
     inject(at + 16, theirs, ACK, 10);                   /* behind its end */
     assert_int_equal(stream->in.filled, 15);
+    hand.station = 1;                                   /* another's, in the same name */
+    inject(at + 16, theirs, ACK, 10);
+    came(RST);
+    hand.station = 0;
     say(1, &said, 3000);
     endpoint_serve(&machine[1], 8);
     inject(at + 16, theirs + (uint32_t)said, ACK, 0);
     assert_int_equal(stream->out.filled, 0);
     inject(at + 16, 0, RST, 0);
     assert_int_equal(stream->error, -ENOTCONN);
+}
+
+static void test_a_full_buffer(void **state)
+{
+    uint32_t theirs = shake_hands(1000), at = 1001;
+    struct stream *stream = &machine[1].stream;
+    uint8_t bytes[100];
+
+    for (; at < 1001 + 65000; at += 1000)
+        inject(at, theirs, ACK, 1000);
+    inject(at, theirs, ACK | FIN, 1000);
+    assert_int_equal(get16(came(ACK) + 14), 0);
+    assert_true(stream->in.filled == STREAM_BUFFER && !stream->end_came);
+    stream_read(stream, bytes, sizeof(bytes));          /* too little to be told */
+    inject(at + 536, theirs, ACK, 50);
+    assert_int_equal(get32(came(ACK) + 8), at + 586);
+    assert_int_equal(get16(came(ACK) + 14), 0);
 }
 
 static void test_three_of_the_same(void **state)
@@ -290,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_flood_takes_no_place, by_hand),
         cmocka_unit_test_setup(test_what_is_not_believed, by_hand),
+        cmocka_unit_test_setup(test_a_full_buffer, by_hand),
         cmocka_unit_test_setup(test_three_of_the_same, by_hand),
         cmocka_unit_test_setup(test_a_closed_window, by_hand),
         cmocka_unit_test_setup(test_only_the_right_answers_a_call, by_hand),
