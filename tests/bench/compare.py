@@ -191,10 +191,11 @@ CONDITIONS = f"""\
 The teaching kernel and its `bench`, one image natively and in the monitor, one operation a boot,
 alone on a machine of one CPU, its disk in memory; QEMU with `-icount shift=0,sleep=off`, so that a
 tick is an instruction, of program, kernel, monitor and hypervisor together, and repeats to the
-digit. The fewest of {MANY} rounds. Instructions are not time: nothing is charged for TLB misses and
-the delivery of exceptions, and `rep movsb` is an instruction for each byte, which is why the ported
-kernel, whose SDK copies by eight, writes files with less than the native one. `make compare`
-measures again, counts exits by cause for each mode, and draws `build/compare.html`."""
+digit. The fewest of {MANY} rounds. Instructions are not time: nothing is charged for TLB misses,
+nested walks and the delivery of exceptions, which is why svm costs what native does where nothing
+exits; and `rep movsb` is an instruction for each byte, which is why the ported kernel, whose SDK
+copies by eight, writes files with less than the native one. `make compare` measures again, counts
+exits by cause for each mode, and draws `build/compare.html`."""
 
 
 def write(build, figures):
