@@ -80,5 +80,4 @@ svm_enter:
     pop r12
     pop rbp
     pop rbx
-    cld
     ret

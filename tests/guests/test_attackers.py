@@ -20,7 +20,7 @@ SURVIVES = r"\(attack\) RESULT SUCCESS"
 CRASHES = r"'attack' has ended: crash"
 ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES,
            "attack-registers": SURVIVES, "attack-ldt": SURVIVES, "attack-hypercalls": SURVIVES,
-           "attack-events": SURVIVES, "attack-backends": SURVIVES,
+           "attack-events": SURVIVES, "attack-backends": SURVIVES, "attack-svm": SURVIVES,
            "crash-stack": CRASHES, "crash-callback": CRASHES, "crash-iret": CRASHES,
            "crash-fault": CRASHES, "crash-user": CRASHES, "crash-crash": CRASHES}
 
@@ -69,6 +69,20 @@ def test_spinning_with_events_masked(system):
     assert "attack" in system.domains()
     system.ask("xl destroy attack")
     works(system, "spun")
+    nothing_is_lost(system, before)
+
+
+def test_spinning_with_assistance(system):
+    before = system.free_pages()[0]
+    system.create('attack-svm.cfg extra="test spin"')
+    system.see(r"\(attack\) attack-svm: spins", timeout=60)
+    works(system, "assisted")
+    system.ask("xl pause attack")
+    system.audit()
+    system.ask("xl unpause attack")
+    works(system, "again")
+    system.ask("xl destroy attack")
+    works(system, "ended")
     nothing_is_lost(system, before)
 
 

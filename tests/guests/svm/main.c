@@ -8,7 +8,7 @@
  * machine: vcpus
  * also on: max,-svm; max,-npt
  */
-#include "virtual.h"
+#include "parts.h"
 #include <pvguest/bits.h>
 #include <pvguest/cpu.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What such a processor reaches: what the tables map, which are page tables of ours like others. */
-#include "virtual.h"
+#include "parts.h"
 
 enum { ELSEWHERE = 0xa000 };
 #define FAULT_PRESENT 1u

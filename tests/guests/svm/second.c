@@ -5,7 +5,7 @@
  * meanwhile, with the table that its CPU holds.
  */
 #include "../lib/vcpus.h"
-#include "virtual.h"
+#include "parts.h"
 
 #define ROUNDS 8
 enum { COUNTED = 0xc000 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small virtual machine for DOMUS_run: 32 pages from guest-physical address 0 on, each an
- * ordinary page of ours, under nested tables of four pages; and processors that begin in 16-bit,
- * 32-bit or 64-bit code at CODE.
+ * For tests of hardware assistance: a small virtual machine for DOMUS_run. It has 32 pages from
+ * guest-physical address 0 on, each an ordinary page of ours, under nested tables of four pages;
+ * its processor begins in 16-bit, 32-bit or 64-bit code at CODE.
  */
 #ifndef VIRTUAL_H
 #define VIRTUAL_H
 
-#include "../lib/test.h"
+#include "test.h"
 #include <abi/domus.h>
 
 enum { VM_PAGES = 32, CODE = 0x1000, DATA = 0x2000, IDT = 0x3000, TABLES = 0x4000, GDT = 0x7000,
@@ -39,9 +39,5 @@ long vm_run(void);
 long vm_run_once(void);
 
 #define SAME(bytes) (bytes), sizeof(bytes) - 1
-
-/* memory.c, second.c */
-void memory_rules(void);
-void with_a_second_vcpu(void);
 
 #endif
