@@ -6,12 +6,12 @@ instructions, and why. Writes BUILD/compare.txt, .md, .csv and .html.
     compare.py BUILD [ROW...]        (`make compare`; without rows: all)
 
 The teaching kernel's `bench` natively on QEMU; the same image in the monitor, interpreted, half and
-half, translated, trapped and emulated, and on hardware assistance; and ported, hypercalls one by one
-(patch 7) and batched (patch 8). Each is alone on its machine: in dom0's place, its disk in memory.
-QEMU runs with `-icount shift=0,sleep=off`: a tick is an instruction of program, kernel, monitor and
-hypervisor together, so the figures repeat to the digit. (So the world switch of hardware
-assistance, VMRUN and the exit, is one of them, and a nested walk none; on a CPU both take their
-time.)
+half, translated, trapped and emulated, and on hardware assistance; and ported, hypercalls one by
+one (patch 7) and batched (patch 8). Each is alone on its machine: in dom0's place, its disk in
+memory. QEMU runs with `-icount shift=0,sleep=off`: a tick is an instruction of program, kernel,
+monitor and hypervisor together, so the figures repeat to the digit. (So the world switch of
+hardware assistance, VMRUN and the exit, is one of them, and a nested walk none; on a CPU both take
+their time.)
 
 An operation's instructions are the fewest of its rounds. What the monitor counted is the
 difference of two runs, one of more rounds, divided by the rounds: without start and end, with what
