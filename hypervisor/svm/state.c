@@ -65,11 +65,14 @@ static bool event_ok(uint64_t event)
            vector != TRAP_NMI && error == has_error_code(vector);
 }
 
+/* EFER.LME without CR4.PAE is allowed before paging is on, but QEMU 7.2 does not get our CR0 back
+ * from there at the exit: it would enter long mode, by the guest's CR4. */
 static bool modes_ok(const struct domus_run *r)
 {
     bool paging = r->cr0 & CR0_PG, will = r->efer & EFER_LME, is = r->efer & EFER_LMA;
 
-    return (!paging || r->cr0 & CR0_PE) && is == (paging && will) && (!is || r->cr4 & CR4_PAE);
+    return (!paging || r->cr0 & CR0_PE) && is == (paging && will) &&
+           (!will || r->cr4 & CR4_PAE);
 }
 
 static bool addresses_ok(const struct domus_run *r)

@@ -182,8 +182,11 @@ static enum step deal_with(struct machine *machine)
 
 enum step run_assisted(struct machine *machine)
 {
+    const struct vcpu *vcpu = &machine->vcpu;
     long error;
 
+    /* the hypervisor has no such thing; it is for a few instructions of a start */
+    if (vcpu->efer & EFER_LME && !(vcpu->cr4 & CR4_PAE)) return interpret_here(machine);
     set_alarm(pit_next(&machine->pit));
     load(&machine->vcpu);
     error = HYPERVISOR_domus_op(DOMUS_run, &run);
