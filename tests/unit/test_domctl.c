@@ -312,6 +312,17 @@ static void what_frames_are(void **state)
     }
     assert_int_equal(result, 0);
     assert_int_equal(did.frame_puts, 1024);                 /* each once */
+    assert_in_range(did.continued, 2, 20);                  /* and not all in one stay */
+    for (unsigned int num = 1; num <= 2; num++) {           /* the last one is the end */
+        op.u.getpageframeinfo3.num = num;
+        op.u.getpageframeinfo3.array.p = (array[0] = array[1] = 1, array);
+        cpu.budget = 1;
+        assert_int_equal(domctl(XEN_DOMCTL_getpageframeinfo3, GUEST), num == 1 ? 0 : CONTINUED);
+    }
+    assert_int_equal(op.u.getpageframeinfo3.num, 1);
+    budget_refill();
+    op.u.getpageframeinfo3.num = 1;
+    array[0] = array[1] = kinds[1].info;
     for (unsigned int i = 0; i < 1024; i++)
         assert_int_equal(array[i], kinds[1].info);
     op.u.getpageframeinfo3.array.p = array;
