@@ -61,7 +61,7 @@ $(B)/counted/%.o: %.c | $$(GENERATED)
 
 # Every run of the tests notes which refusals it reached (tests/tools/refusals.py); the unit tests
 # come first and begin with none.
-#: make unit         unit tests on the host (ASan, UBSan);  make unit-grants: one of them
+#: make unit         unit tests on the host (ASan, UBSan);  unit-grants: one of them
 REFUSALS := $(abspath $(B)/refusals)
 .PHONY: unit unit-begins $(UNIT_NAMES:%=unit-%)
 unit-begins:
