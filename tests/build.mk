@@ -61,7 +61,7 @@ $(B)/counted/%.o: %.c | $$(GENERATED)
 
 # Every run of the tests notes which refusals it reached (tests/tools/refusals.py); the unit tests
 # come first and begin with none.
-#: make unit         unit tests on the host (ASan, UBSan)
+#: make unit         unit tests on the host (ASan, UBSan);  unit-grants: one of them
 REFUSALS := $(abspath $(B)/refusals)
 .PHONY: unit unit-begins $(UNIT_NAMES:%=unit-%)
 unit-begins:
@@ -195,7 +195,7 @@ do-dom0-linux: do-linux rig
 #:                   names each step
 #: make test         everything that is tested: lint, unit tests, micro-guests, whole systems (and
 #:                   on real Xen);  make guests-test: micro-guests;  make system-test: whole systems
-#:   TESTS="-k NAME"     only what matches, and what that needs
+#:   TESTS="-k NAME"     only what matches of those in Python, and what that needs
 #:   DURATIONS=25        says which tests took longest
 #: make lint         the rules of the house: who may include whom, sizes, widths, licences
 #: make map          draws the rooms of hypervisor/ and who includes whom: hypervisor/rooms.svg
@@ -213,7 +213,8 @@ TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
 PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
-  { echo '$(call MISSED,python3-pexpect or python3-pytest{,-xdist,-timeout})' >&2; exit 1; }; \
+  { echo '$(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)' >&2; \
+    exit 1; }; \
   DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)

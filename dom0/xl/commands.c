@@ -299,7 +299,7 @@ static const struct command other_commands[] = {
     { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0,
       do_served, "", 0 },
     { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, "", 0 },
-    { "ls", "", "the same", 0, 0, verb_files, "", 0 },
+    { "ls", "", "the boot archive, as files does", 0, 0, verb_files, "", 0 },
     { "refresh", "", "take domus-run's files as they are now", 0, 0, verb_refresh, "", 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, "", 0 },
     { "consoles", "[on|off]", "show guests' output here, line by line", 0, 1, do_consoles, "", 0 },
@@ -388,9 +388,11 @@ static void say_words(const char *text, size_t start, size_t column)
 
 static void help_line(const struct command *command)
 {
-    size_t start = 3 + MAX(strlen(command->name), 14ul) + MAX(strlen(command->arguments), 31ul);
+    /* A long name takes of the room of the arguments. */
+    size_t name = MAX(strlen(command->name), 14ul), arguments = 45 - name;
+    size_t start = 3 + name + MAX(strlen(command->arguments), arguments);
 
-    printk("  %-14s %-31s", command->name, command->arguments);
+    printk("  %-14s %-*s", command->name, (int)arguments, command->arguments);
     say_words(command->help, start, start);
 }
 

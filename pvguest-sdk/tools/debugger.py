@@ -115,8 +115,11 @@ def debug(state, options, more, first):
     command = qemu.command(line=serial, **options) + more + waiting(port)
     prompt = "domus-run --attach" if host.INSTALLED else "make attach"
     where = "is in the pane beside" if beside(line, state) else f"is `{prompt}` in another terminal"
-    print("Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
-          f"prompt,\n{where}. What is said there is also in {log}.\n"
+    stop = first[-1].removeprefix("hbreak ") if first and first[-1].startswith("hbreak ") else None
+    print("Type `continue` "
+          + (f"to come to {stop}, and once more to boot" if stop else "to boot")
+          + "; Ctrl-c stops the machine again.\nIts serial line, with dom0's prompt, "
+          f"{where}.\nWhat is said there is also in {log}.\n"
           "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
     try:
         under(command, debugger, port, first)

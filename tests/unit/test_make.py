@@ -229,6 +229,8 @@ def test_documents_name_targets_and_variables_that_there_are():
         name, is_variable, _ = word.partition("=")
         if is_variable:
             assert re.search(rf"^{name} *[?:]?=", makefiles, re.M), f"make {word}"
+        elif name.startswith("unit-"):
+            assert (ROOT / f"tests/unit/test_{name.removeprefix('unit-')}.c").is_file()
         else:
             assert name in known, f"make {word}"
 
