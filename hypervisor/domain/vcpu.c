@@ -22,9 +22,10 @@
 
 _Static_assert(WINDOWS == MAX_DOMAINS * MAX_VCPUS, "each vCPU has a window");
 
+/* In whole pages, for these are anybody's again when the vCPU has gone (heap.c). */
 static size_t fpu_size(void)
 {
-    return MAX(xsave_size, FXSAVE_SIZE);
+    return ROUND_UP(MAX(xsave_size, FXSAVE_SIZE), PAGE_SIZE);
 }
 
 /* The state after FINIT with everything else zero: nothing of whoever had the memory before. */
