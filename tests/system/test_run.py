@@ -184,7 +184,7 @@ def test_a_disk_is_written_by_one(empty):
 
 def test_kernels_command_lines_and_cpus(empty):
     kernel = empty / "my kernel.elf"
-    kernel.touch()
+    kernel.write_bytes(b"\x7fELF")
     said = options_of(empty, "--bare", str(kernel), "--append-dom0", "a b", "--append-dom0=c",
                       "--append-hypervisor", "loglevel=3", "--cpus", "3", "--memory", "2G")[1]
     assert "my kernel.elf as the only guest" in said
