@@ -2,9 +2,10 @@
 /*
  * DOMUS_run: a processor of our making runs by hardware assistance, in each of its modes; all that
  * concerns the machine comes back as an exit; what no processor has is refused, or comes back as
- * invalid; and nothing of it is left in ours. memory.c: what it reaches. second.c: another vCPU
- * meanwhile. With the word `off` the hypervisor was told svm=off. Idea: XSA-156 (#DB and #AC in the
- * delivery of one), 402 (memory types), and AMD's manual, volume 2, 15.5.1 (illegal states).
+ * invalid; and nothing of it is left in ours. memory.c: what it reaches. selectors.c: our data
+ * segments. second.c: another vCPU meanwhile. With the word `off` the hypervisor was told svm=off.
+ * Idea: XSA-156 (#DB and #AC in the delivery of one), 402 (memory types), and AMD's manual, volume
+ * 2, 15.5.1 (illegal states) and 15.6 (host segments that cannot be loaded).
  * machine: vcpus
  * also on: max,-svm; max,-npt
  */
@@ -451,6 +452,7 @@ void test_main(void)
     invalid();
     bad_arguments();
     segments_and_fpu();
+    data_segments();
     breakpoints();
     it_gives_way();
     memory_rules();
