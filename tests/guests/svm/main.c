@@ -390,6 +390,25 @@ static void breakpoints(void)
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
 }
 
+/* SVM's own instructions are nobody's but ring 0's, though it has switched them on. */
+static void not_in_ring_3(void)
+{
+#define NOT(bytes) \
+    do { \
+        int vector = TRAP_IN(asm volatile(".byte " bytes : : "a"(0), "c"(0))); \
+        CHECK(vector == TRAP_GP || vector == TRAP_UD); \
+    } while (0)
+    NOT("0x0f, 0x01, 0xd8");
+    NOT("0x0f, 0x01, 0xd9");
+    NOT("0x0f, 0x01, 0xda");
+    NOT("0x0f, 0x01, 0xdb");
+    NOT("0x0f, 0x01, 0xdc");
+    NOT("0x0f, 0x01, 0xdd");
+    NOT("0x0f, 0x01, 0xde");
+    NOT("0x0f, 0x01, 0xdf");
+#undef NOT
+}
+
 /* ---- time ---- */
 
 #define SPIN "\xeb\xfe"
@@ -454,6 +473,7 @@ void test_main(void)
     segments_and_fpu();
     data_segments();
     breakpoints();
+    not_in_ring_3();
     it_gives_way();
     memory_rules();
     with_a_second_vcpu();
