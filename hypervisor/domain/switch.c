@@ -108,6 +108,22 @@ static bool segments_load(struct vcpu *v)
     return failed != 0;
 }
 
+/* The registers' hidden parts may be of descriptors that are no more; FS and GS are VMSAVE's. */
+void vcpu_data_segments_away(struct vcpu *v)
+{
+    __asm__ volatile("mov %%ds, %0" : "=r"(v->hw.ds));
+    __asm__ volatile("mov %%es, %0" : "=r"(v->hw.es));
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0));
+}
+
+void vcpu_data_segments_back(struct vcpu *v)
+{
+    int failed = 0;
+
+    LOAD_SELECTOR(ds, v->hw.ds, failed);
+    LOAD_SELECTOR(es, v->hw.es, failed);
+}
+
 static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
 {
     struct table_pointer pointer = { GDT_LIMIT, v->window.base };

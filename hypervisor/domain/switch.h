@@ -35,6 +35,9 @@ void vcpu_load_tables(struct vcpu *v);
 void vcpu_enter_kernel(struct vcpu *v);
 /* guest kernel -> user mode; needs user_cr3 */
 void vcpu_enter_user(struct vcpu *v);
+/* current's DS and ES become null, and what they were; what has no descriptor now stays null */
+void vcpu_data_segments_away(struct vcpu *v);
+void vcpu_data_segments_back(struct vcpu *v);
 /* into the areas that current has registered, if any; in kernel mode */
 void vcpu_runstate_publish(struct vcpu *v);
 void vcpu_time_publish(struct vcpu *v);

@@ -46,6 +46,7 @@
 #define DR7_NONE 0x400ul
 #define ASID 1
 #define FLUSH_ALL 1
+#define EXIT_INIT 0x63
 
 static bool has_error_code(unsigned int vector)
 {
@@ -163,9 +164,15 @@ static void segments_from(struct domus_run *r, const struct vmcb *v)
     r->tr = v->tr;
 }
 
+/* An interrupt, NMI, SMI or INIT, which it is is no business of a guest's. */
+static bool is_the_machines(uint32_t exit)
+{
+    return exit >= DOMUS_EXIT_INTERRUPT && exit <= EXIT_INIT;
+}
+
 void run_from_vmcb(struct domus_run *r, const struct vmcb *v)
 {
-    r->exit = (uint32_t)v->exit;
+    r->exit = is_the_machines((uint32_t)v->exit) ? DOMUS_EXIT_INTERRUPT : (uint32_t)v->exit;
     if (r->exit == DOMUS_EXIT_INVALID) return;
     segments_from(r, v);
     r->info[0] = v->info[0];

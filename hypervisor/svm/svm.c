@@ -106,7 +106,10 @@ static void debug_registers_restore(const struct vcpu *v)
     __asm__ volatile("mov %0, %%dr7" : : "r"(dr7));
 }
 
-static void enter(const struct vcpu *v, struct area *area)
+/* The exit may read the descriptors of CS, SS, DS and ES again, from the GDT, while LDTR is the
+ * guest's: a fault there shuts the machine down (15.6). The first two are ours; the others are of
+ * the caller's choosing, in tables that it may have changed since: they are not there meanwhile. */
+static void enter(struct vcpu *v, struct area *area)
 {
     struct vmcb *vmcb = &area->vmcb;
 
@@ -116,10 +119,12 @@ static void enter(const struct vcpu *v, struct area *area)
     vmcb->nested_cr3 = mfn_to_maddr(MFN(area->run.tables)).a;
     run_to_vmcb(&area->run, vmcb);
     area->inside = true;
+    vcpu_data_segments_away(v);
     ring0_leave();
     svm_enter(virt_to_maddr(vmcb).a, virt_to_maddr(area->host).a, area->run.general);
     ring0_enter();
     area->inside = false;
+    vcpu_data_segments_back(v);
     debug_registers_restore(v);
     if ((uint32_t)vmcb->exit == DOMUS_EXIT_EXCEPTION + TRAP_MACHINE_CHECK)
         __asm__ volatile("int %0" : : "i"(TRAP_MACHINE_CHECK));

@@ -155,7 +155,6 @@ static enum step deal_with(struct machine *machine)
 
     switch (run.exit) {
     case DOMUS_EXIT_INTERRUPT:
-    case DOMUS_EXIT_NMI:
         trap_counters.events++;
         machine->attention = true;
         return STEP_DONE;

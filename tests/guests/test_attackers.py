@@ -77,9 +77,14 @@ def test_spinning_with_assistance(system):
     system.create('attack-svm.cfg extra="test spin"')
     system.see(r"\(attack\) attack-svm: spins", timeout=60)
     works(system, "assisted")
-    system.ask("xl pause attack")
-    system.audit()
-    system.ask("xl unpause attack")
+    for cap in 5, 50, 0:
+        system.ask("xl pause attack")
+        system.audit()
+        system.ask(f"xl sched-credit -d attack -c {cap}")
+        system.ask("xl unpause attack")
+        system.audit()                          # while it is inside, if there is a second CPU
+        system.ask("xl vcpu-pin attack 0 0 all")
+        system.ask("xl vcpu-pin attack 0 all all")
     works(system, "again")
     system.ask("xl destroy attack")
     works(system, "ended")

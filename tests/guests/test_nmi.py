@@ -4,7 +4,7 @@ it.
 
 An NMI comes on a stack of its own and finds GS by that stack, since it may strike between SWAPGS
 and what follows. The guest's own checks (every register, flag and breakpoint of its two vCPUs) say
-whether anything was lost.
+whether anything was lost. Where a processor of DOMUS_run is on the CPU, the NMI ends its run first.
 """
 import json
 import re
@@ -42,14 +42,15 @@ class Monitor:
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
-def test_rain_of_nmis(cpus):
+@pytest.mark.parametrize("name", ["two-vcpus", "svm"])
+def test_rain_of_nmis(name, cpus):
     """Both vCPUs on one CPU, or each on its own, where they are done sooner, and only the CPU that
     switches the machine off is sure to tell."""
-    path = machine.BUILD / "logs" / f"nmi-{cpus}.qmp"
+    path = machine.BUILD / "logs" / f"nmi-{name}-{cpus}.qmp"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    guest = machine.BUILD / "guests" / "test-two-vcpus.elf"
-    with machine.Machine(f"domus-nmi-{cpus}", modules=[[guest, "test"]],
+    guest = machine.BUILD / "guests" / f"test-{name}.elf"
+    with machine.Machine(f"domus-nmi-{name}-{cpus}", modules=[[guest, "test"]],
                          hypervisor=test_guests.on_cpu(machine.DOMUS, ["vcpus"]),
                          smp=cpus, extra=("-qmp", f"unix:{path},server=on,wait=off")) as box:
         box.expect(r"dom0: \d+ MiB")
@@ -63,6 +64,9 @@ def test_rain_of_nmis(cpus):
             rain += 1
         assert box.child.match.group(1) == "SUCCESS", box.tail(40)
         said = box.tail(100000)
+        if name == "svm":
+            assert rain > 5, f"{rain} NMIs were not enough"
+            return
         assert rain > (30 if cpus == 1 else 5), f"{rain} NMIs were not enough"
         assert re.search(r"NMIs: [1-9]\d* in guests" if cpus == 1 else "NMIs: ", said)
         assert re.search(r"[1-9]\d* in the hypervisor", said) or cpus > 1

@@ -81,6 +81,17 @@ def test_a_panic_stops_all_cpus_and_each_says_where_it_was(tmp_path):
         box.expect("the machine has stopped")
 
 
+def test_a_panic_stops_a_cpu_on_which_a_guests_processor_runs(tmp_path):
+    """An audit begins while another vCPU's processor counts (DOMUS_run): the NMI ends its run."""
+    with fault.stopped_at("memory_audit", tmp_path, fault.BAD_ARGUMENT, smp=2,
+                          guest="svm-races") as box:
+        who = int(box.expect(r"in the hypervisor, on CPU (\d)").group(1))
+        box.expect("HYPERVISOR PANIC")
+        box.expect(rf"CPU {1 - who} was in (a guest|the hypervisor)")
+        box.expect(r"rip [0-9a-f]{4}:[0-9a-f]{16}")
+        box.expect("the machine has stopped")
+
+
 def test_a_cpu_that_does_not_answer_is_named(tmp_path):
     """The debugger sends its interrupt elsewhere, and makes us so impatient that it does not come
     into ring 0 by itself before."""

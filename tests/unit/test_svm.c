@@ -102,6 +102,10 @@ static void what_comes_back(void **state)
     assert_int_equal(run.cr2, 0x777);
     assert_int_equal(run.cr4, 0x20);                    /* as the guest has it */
     assert_int_equal(run.efer, 0x500);
+    for (vmcb.exit = 0x60; vmcb.exit < 0x65; vmcb.exit++) {     /* NMI, SMI, INIT: one thing */
+        run_from_vmcb(&run, &vmcb);
+        assert_int_equal(run.exit, vmcb.exit == 0x64 ? 0x64 : DOMUS_EXIT_INTERRUPT);
+    }
     vmcb.interrupted = 0x30;                            /* not valid */
     run_from_vmcb(&run, &vmcb);
     assert_int_equal(run.interrupted, 0);

@@ -169,7 +169,6 @@ struct domus_run {
 /* Exits, some of those that there are; exceptions are DOMUS_EXIT_EXCEPTION + the vector. */
 #define DOMUS_EXIT_EXCEPTION     0x40u
 #define DOMUS_EXIT_INTERRUPT     0x60u
-#define DOMUS_EXIT_NMI           0x61u
 #define DOMUS_EXIT_WINDOW        0x64u
 #define DOMUS_EXIT_CPUID         0x72u
 #define DOMUS_EXIT_HALT          0x78u

@@ -2,9 +2,10 @@
 /*
  * DOMUS_run: a processor of our making runs by hardware assistance, in each of its modes; all that
  * concerns the machine comes back as an exit; what no processor has is refused, or comes back as
- * invalid; and nothing of it is left in ours. memory.c: what it reaches. second.c: another vCPU
- * meanwhile. With the word `off` the hypervisor was told svm=off. Idea: XSA-156 (#DB and #AC in the
- * delivery of one), 402 (memory types), and AMD's manual, volume 2, 15.5.1 (illegal states).
+ * invalid; and nothing of it is left in ours. memory.c: what it reaches. selectors.c: our data
+ * segments. second.c: another vCPU meanwhile. With the word `off` the hypervisor was told svm=off.
+ * Idea: XSA-156 (#DB and #AC in the delivery of one), 402 (memory types), and AMD's manual, volume
+ * 2, 15.5.1 (illegal states) and 15.6 (host segments that cannot be loaded).
  * machine: vcpus
  * also on: max,-svm; max,-npt
  */
@@ -392,6 +393,25 @@ static void breakpoints(void)
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
 }
 
+/* SVM's own instructions are nobody's but ring 0's, though it has switched them on. */
+static void not_in_ring_3(void)
+{
+#define NOT(bytes) \
+    do { \
+        int vector = TRAP_IN(asm volatile(".byte " bytes : : "a"(0), "c"(0))); \
+        CHECK(vector == TRAP_GP || vector == TRAP_UD); \
+    } while (0)
+    NOT("0x0f, 0x01, 0xd8");
+    NOT("0x0f, 0x01, 0xd9");
+    NOT("0x0f, 0x01, 0xda");
+    NOT("0x0f, 0x01, 0xdb");
+    NOT("0x0f, 0x01, 0xdc");
+    NOT("0x0f, 0x01, 0xdd");
+    NOT("0x0f, 0x01, 0xde");
+    NOT("0x0f, 0x01, 0xdf");
+#undef NOT
+}
+
 /* ---- time ---- */
 
 #define SPIN "\xeb\xfe"
@@ -454,7 +474,9 @@ void test_main(void)
     invalid();
     bad_arguments();
     segments_and_fpu();
+    data_segments();
     breakpoints();
+    not_in_ring_3();
     it_gives_way();
     memory_rules();
     with_a_second_vcpu();

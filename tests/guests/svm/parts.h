@@ -6,6 +6,7 @@
 #include "../lib/virtual.h"
 
 void memory_rules(void);            /* what such a processor reaches */
+void data_segments(void);           /* ours, while it runs */
 void with_a_second_vcpu(void);
 
 #endif
