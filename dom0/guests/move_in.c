@@ -92,6 +92,9 @@ static int get_config(struct arrival *arrival, struct problem *problem)
     error = saved_parse(text, json, NULL, &arrival->config, &arrival->said, problem);
     error = error ? error : domains_check(&arrival->config, problem);
     domains_unlock();
+    if (!error && arrival->config.maxmem_mib * 256 >= MOST_PFNS)
+        error = problem_set(problem, -ENOMEM, "dom0 has too little memory for a guest of %lu MiB",
+                            arrival->config.maxmem_mib);
     return error;
 }
 

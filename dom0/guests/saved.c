@@ -330,7 +330,7 @@ static bool dom0_has_room(uint64_t pages)
     struct guest guest = { .most = pages };
     uint64_t needs = most_pfns(&guest) * BYTES_A_PAGE + ACCOUNT_RESERVE;
 
-    return pages <= MOST_PFNS && needs < free_page_count() * (uint64_t)SAVE_PAGE;
+    return needs < free_page_count() * (uint64_t)SAVE_PAGE;
 }
 
 static int make_domain(const struct config *config, struct build_result *built,
