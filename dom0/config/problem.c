@@ -2,9 +2,14 @@
 /* See problem.h. */
 #include "dom0/config/problem.h"
 
+/* What is quoted may be anybody's who sends a guest or has written a disk, and a terminal would do
+ * what it says. */
 int problem_vset(struct problem *problem, int error, const char *format, va_list arguments)
 {
     vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+    for (char *c = problem->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
     return error;
 }
 

@@ -8,7 +8,7 @@
  * a configuration (SAVE_MOST_CONFIG), and what the restorer keeps for each page that the guest may
  * have; that only while dom0 has more than guests leave it anyway.
  */
-#include "dom0/account.h"
+#include "dom0/bucket.h"
 #include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/save/save.h"
@@ -21,8 +21,9 @@
 #define HELLO_NS (5 * NS_PER_S)         /* For who has called to say why. */
 #define LISTEN_NS (5 * NS_PER_S)        /* For who is told NO to hear it, and */
 #define LISTEN_MOST (4u * STREAM_BUFFER)        /* what he may have said meanwhile. */
-#define BYTES_A_PAGE 9u                 /* read.c's lists. */
 #define RAN 256u
+#define LINES_RATE 1u                   /* A second. */
+#define LINES_BURST 20u
 
 static struct {
     bool started, on, changed;
@@ -30,15 +31,13 @@ static struct {
     /* Those that came to run here, round and round: more than may come while one is asked for. */
     uint8_t ran[RAN][MOVE_ID];
     unsigned count;
+    struct bucket lines;                /* Of those that have not come. */
 } receiver;
 
 struct arrival {
-    struct domain_source source;
     struct wire *wire;
     struct move_hello hello, ours;
     struct config config;
-    struct build_result built;
-    bool known;                         /* The toolstack has it: it ends it, too. */
     char *said;
     struct domain *domain;
 };
@@ -62,16 +61,6 @@ static void say_no(struct wire *wire, const char *why)
         heard += sizeof(scratch);
 }
 
-/* --- is there room for it? --- */
-
-static bool dom0_has_room(uint64_t pages)
-{
-    struct guest guest = { .most = pages };
-    uint64_t needs = most_pfns(&guest) * BYTES_A_PAGE + ACCOUNT_RESERVE;
-
-    return pages < MOST_PFNS && needs < free_page_count() * (uint64_t)SAVE_PAGE;
-}
-
 static int check_hello(struct arrival *arrival, struct problem *problem)
 {
     const struct move_hello *hello = &arrival->hello;
@@ -83,8 +72,6 @@ static int check_hello(struct arrival *arrival, struct problem *problem)
                            "too little memory: the guest has %lu MiB, %lu MiB are free",
                            (unsigned long)hello->pages / 256,
                            (unsigned long)machine_free_pages() / 256);
-    if (!config_name_valid(hello->name))
-        return problem_set(problem, -EINVAL, "the guest has no name");
     snprintf(arrival->config.name, sizeof(arrival->config.name), "%s", hello->name);
     domains_begin();
     error = domains_check(&arrival->config, problem);
@@ -105,36 +92,9 @@ static int get_config(struct arrival *arrival, struct problem *problem)
     error = saved_parse(text, json, NULL, &arrival->config, &arrival->said, problem);
     error = error ? error : domains_check(&arrival->config, problem);
     domains_unlock();
-    if (!error && !dom0_has_room(arrival->config.maxmem_mib * 256))
+    if (!error && arrival->config.maxmem_mib * 256 >= MOST_PFNS)
         error = problem_set(problem, -ENOMEM, "dom0 has too little memory for a guest of %lu MiB",
                             arrival->config.maxmem_mib);
-    return error;
-}
-
-static int hand_over(const struct domain_source *source, const struct config *config,
-                     struct build_result *built, struct problem *problem)
-{
-    struct arrival *arrival = (struct arrival *)(uintptr_t)source;      /* Its beginning. */
-
-    arrival->known = true;
-    *built = arrival->built;
-    return 0;
-}
-
-/* It is there, paused; until it may run nobody does anything to it. */
-static int make_known(struct arrival *arrival, struct problem *problem)
-{
-    int error;
-
-    domains_begin();
-    error = domains_bring_up(&arrival->config, &arrival->source, true, &arrival->domain, problem);
-    if (!error) {
-        saved_features(arrival->domain, arrival->said);
-        arrival->domain->saving = true;
-    }
-    domains_unlock();
-    if (error && !arrival->known)
-        domain_destroy(arrival->built.domid);
     return error;
 }
 
@@ -142,9 +102,8 @@ static int take(struct arrival *arrival, struct problem *problem)
 {
     int error = get_config(arrival, problem);
 
-    error = error ? error : saved_build(&arrival->wire->tape, &arrival->config, &arrival->built,
-                                        problem);
-    return error ? error : make_known(arrival, problem);
+    return error ? error : saved_make(&arrival->wire->tape, &arrival->config, arrival->said,
+                                      &arrival->domain, problem);
 }
 
 /* The word that it may run; without it, it ends. */
@@ -175,6 +134,22 @@ static bool is_lost(int error)
     return error == -ENOTCONN || error == -ETIMEDOUT || error == -EAGAIN;
 }
 
+/* Who calls again and again has no more than his share of the terminal, which is slow, and for
+ * which all of dom0 waits. */
+static void say_here(const char *name, const char *from, const char *why)
+{
+    static unsigned missing;
+
+    if (!bucket_take(&receiver.lines, 1, now_ns())) {
+        missing++;
+        return;
+    }
+    if (missing)
+        printk("dom0: %u guests that have not come are not told of\n", missing);
+    missing = 0;
+    printk("dom0: '%s' has not come from %s: %s\n", name, from, why);
+}
+
 static void arrive(struct arrival *arrival, const char *from)
 {
     struct problem problem = { .text = "" };
@@ -191,11 +166,11 @@ static void arrive(struct arrival *arrival, const char *from)
     if (is_lost(error))
         problem_set(&problem, error, "%s", wire_problem(error));
     if (error) {
-        printk("dom0: '%s' has not come from %s: %s\n", arrival->hello.name, from, problem.text);
+        say_here(arrival->hello.name, from, problem.text);
         if (!is_lost(error))
             say_no(arrival->wire, problem.text);
     } else {
-        printk("dom0: domain '%s' has come from %s: %u\n", arrival->hello.name, from,
+        printk("dom0: domain '%s' has come from %s: %u\n", arrival->config.name, from,
                (unsigned)domid);
         say(arrival->wire, MOVE_DONE, "");
     }
@@ -219,10 +194,11 @@ static void serve(struct wire *wire, struct arrival *arrival)
 
     snprintf(name, sizeof(name), "%u.%u.%u.%u", from >> 24, from >> 16 & 255, from >> 8 & 255,
              from & 255);
-    *arrival = (struct arrival){ .source.build = hand_over, .wire = wire };
+    *arrival = (struct arrival){ .wire = wire };
     if (wire_read(wire, &arrival->hello, sizeof(arrival->hello), HELLO_NS)) {
         wire_end(wire, false);
-    } else if (!move_hello_valid(&arrival->hello) || move_features(&arrival->ours)) {
+    } else if (!move_hello_valid(&arrival->hello) || !config_name_valid(arrival->hello.name) ||
+               move_features(&arrival->ours)) {
         say_no(wire, "it does not speak as this Domus");
         wire_end(wire, false);
     } else if (arrival->hello.kind == MOVE_ASKS) {
@@ -268,6 +244,8 @@ int move_take(uint32_t only)
         free(arrival);
         return -ENOMEM;
     }
+    if (!receiver.started)
+        bucket_init(&receiver.lines, LINES_RATE, LINES_BURST, now_ns());
     receiver.started = true;
     change(true, only);
     return 0;

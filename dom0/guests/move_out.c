@@ -148,7 +148,8 @@ int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct 
     int error;
 
     if (!move) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    move->target = (struct saved_target){ .open = open, .finish = finish, .close = close };
+    move->target = (struct saved_target){ .give_up = give_up, .open = open, .finish = finish,
+                                          .close = close };
     move->address = address;
     move->give_up = give_up;
     error = saved_write(name, &move->target, false, problem);

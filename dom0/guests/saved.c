@@ -2,6 +2,7 @@
 /* See saved.h. How a guest is written and read is dom0/save's; here is what it means for its
  * life. */
 #include "dom0/guests/saved.h"
+#include "dom0/account.h"
 #include "dom0/config/text.h"
 #include "dom0/devices/device.h"
 #include "dom0/guests/recipe.h"
@@ -56,19 +57,22 @@ static bool take_back(const struct domain *domain)
     return unheard && !xs_write(XS_NONE, path, "", 0);
 }
 
-static int suspend(const struct domain *domain, struct problem *problem)
+static int suspend(const struct domain *domain, bool (*give_up)(void), struct problem *problem)
 {
     struct xen_domctl_getdomaininfo info = { .flags = 0 };
     uint64_t until = now_ns() + PATIENCE_NS;
     int error = ask(domain, problem);
+    bool given_up;
 
     if (error) return error;
     while (!(error = domain_get_info(domain->domid, &info)) &&
            !(info.flags & XEN_DOMINF_shutdown)) {
         thread_sleep(LOOK_NS);
-        if (now_ns() > until)
-            return problem_set(problem, -ETIMEDOUT, "'%s' does not suspend itself: %s",
+        given_up = give_up();
+        if (given_up || now_ns() > until)
+            return problem_set(problem, given_up ? -EAGAIN : -ETIMEDOUT, "'%s' %s: %s",
                                domain->config.name,
+                               given_up ? "is waited for no longer" : "does not suspend itself",
                                take_back(domain) ? "it has not listened" : "it has heard, and may");
     }
     if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
@@ -101,7 +105,7 @@ static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BY
         strlcpy(text + size, "\n", 2);
 }
 
-void saved_features(const struct domain *domain, const char *said)
+static void saved_features(const struct domain *domain, const char *said)
 {
     char path[64];
     int error = 0;
@@ -153,12 +157,13 @@ static char *describe(const struct domain *domain)
 }
 
 /* Its disks' answers belong to what is saved, and what it has written may be read elsewhere. */
-static int settle(const struct domain *domain, struct problem *problem)
+static int settle(const struct domain *domain, bool (*give_up)(void), struct problem *problem)
 {
     uint64_t until = now_ns() + PATIENCE_NS;
 
     while (!devices_idle(domain->devices)) {
         thread_sleep(NS_PER_MS);
+        if (give_up()) return problem_set(problem, -EAGAIN, "given up");
         if (now_ns() > until)
             return problem_set(problem, -ETIMEDOUT, "a disk of '%s' does not answer",
                                domain->config.name);
@@ -166,15 +171,15 @@ static int settle(const struct domain *domain, struct problem *problem)
     return 0;
 }
 
-static int write_all(const struct domain *domain, struct guest *guest, struct tape *tape,
-                     struct problem *problem)
+static int write_all(const struct domain *domain, struct guest *guest,
+                     const struct saved_target *target, struct problem *problem)
 {
     char *text = describe(domain);
     int error;
 
     if (!text) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    error = settle(domain, problem);
-    error = error ? error : save_guest(guest, tape, text, strlen(text), problem);
+    error = settle(domain, target->give_up, problem);
+    error = error ? error : save_guest(guest, target->tape, text, strlen(text), problem);
     free(text);
     return error;
 }
@@ -184,7 +189,7 @@ static int save(struct domain *domain, struct saved_target *target, bool go_on,
                 struct problem *problem)
 {
     struct guest guest;
-    int error = suspend(domain, problem), resumed = 0;
+    int error = suspend(domain, target->give_up, problem), resumed = 0;
 
     if (error) return error;
     error = guest_of(domain->domid, &guest);
@@ -192,7 +197,7 @@ static int save(struct domain *domain, struct saved_target *target, bool go_on,
         return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
                            errno_name(error));
     guest.most = MAX(guest.most, domain->config.maxmem_mib * 256);
-    error = write_all(domain, &guest, target->tape, problem);
+    error = write_all(domain, &guest, target, problem);
     error = target->finish(target, error, problem);
     if (target->doubtful) return error;
     if (error || go_on)
@@ -240,11 +245,8 @@ static int open_medium(struct saved_target *target, const struct domain *domain,
                        struct problem *problem)
 {
     struct on_disk *disk = container_of(target, struct on_disk, target);
-    int error;
+    int error = medium_to_write(disk->name, disk->over, &disk->medium, problem);
 
-    domains_begin();
-    error = medium_to_write(disk->name, disk->over, &disk->medium, problem);
-    domains_unlock();
     if (!error)
         target->tape = medium_tape(disk->medium);
     return error;
@@ -264,10 +266,11 @@ static void close_medium(struct saved_target *target)
 }
 
 int saved_save(const char *name, const char *target, bool go_on, bool over,
-               struct problem *problem)
+               bool (*give_up)(void), struct problem *problem)
 {
     struct on_disk disk = {
-        .target = { .open = open_medium, .finish = finish_medium, .close = close_medium },
+        .target = { .give_up = give_up, .open = open_medium, .finish = finish_medium,
+                    .close = close_medium },
         .name = target, .over = over,
     };
 
@@ -314,7 +317,21 @@ int saved_resume(const char *name, struct problem *problem)
 
 /* --- restoring --- */
 
-struct from_tape { struct domain_source source; struct tape *tape; };
+struct restored {
+    struct domain_source source;
+    struct build_result built;
+    bool known;                         /* The toolstack has it: it ends it, too. */
+};
+
+#define BYTES_A_PAGE 9u                 /* read.c's lists. */
+
+static bool dom0_has_room(uint64_t pages)
+{
+    struct guest guest = { .most = pages };
+    uint64_t needs = most_pfns(&guest) * BYTES_A_PAGE + ACCOUNT_RESERVE;
+
+    return needs < free_page_count() * (uint64_t)SAVE_PAGE;
+}
 
 static int make_domain(const struct config *config, struct build_result *built,
                        struct problem *problem)
@@ -333,6 +350,9 @@ static int make_domain(const struct config *config, struct build_result *built,
     else
         domain_make_uuid(uuid);
     built->domid = DOMID_INVALID;
+    if (!dom0_has_room(request.max_pages))
+        return problem_set(problem, -ENOMEM, "dom0 has too little memory for a guest of %lu MiB",
+                           config->maxmem_mib);
     if (request.pages > free_pages)
         return problem_set(problem, -ENOMEM,
                            "too little memory: the guest has %lu MiB, %lu MiB are free",
@@ -368,8 +388,8 @@ static int fill_domain(struct tape *tape, const struct config *config, struct bu
     return domain_seed_grants(built, problem->text, sizeof(problem->text));
 }
 
-int saved_build(struct tape *tape, const struct config *config, struct build_result *built,
-                struct problem *problem)
+static int build(struct tape *tape, const struct config *config, struct build_result *built,
+                 struct problem *problem)
 {
     int error = make_domain(config, built, problem);
 
@@ -379,10 +399,33 @@ int saved_build(struct tape *tape, const struct config *config, struct build_res
     return error;
 }
 
-static int build(const struct domain_source *source, const struct config *config,
-                 struct build_result *built, struct problem *problem)
+static int hand_over(const struct domain_source *source, const struct config *config,
+                     struct build_result *built, struct problem *problem)
 {
-    return saved_build(((const struct from_tape *)source)->tape, config, built, problem);
+    struct restored *restored = (struct restored *)(uintptr_t)source;       /* Its beginning. */
+
+    restored->known = true;
+    *built = restored->built;
+    return 0;
+}
+
+int saved_make(struct tape *tape, const struct config *config, const char *said,
+               struct domain **made, struct problem *problem)
+{
+    struct restored restored = { .source.build = hand_over };
+    int error = build(tape, config, &restored.built, problem);
+
+    if (error) return error;
+    domains_begin();
+    error = domains_bring_up(config, &restored.source, true, made, problem);
+    if (!error) {
+        saved_features(*made, said);
+        (*made)->saving = true;
+    }
+    domains_unlock();
+    if (error && !restored.known)
+        domain_destroy(restored.built.domid);
+    return error;
 }
 
 int saved_parse(char *text, bool json, const char *file, struct config *config, char **said,
@@ -404,34 +447,55 @@ int saved_parse(char *text, bool json, const char *file, struct config *config, 
     return error || *said ? error : problem_set(problem, -ENOMEM, "dom0 has no memory left");
 }
 
+/* Reads all of it before anybody else has to know. */
+static int restore(struct tape *tape, const char *file, struct config *config,
+                   struct domain **made, struct problem *problem)
+{
+    char *said = NULL, *text;
+    bool json;
+    int error = restore_config(tape, &text, &json, problem);
+
+    if (error) return error;
+    domains_begin();
+    error = saved_parse(text, json, file, config, &said, problem);
+    error = error ? error : domains_check(config, problem);
+    domains_unlock();
+    error = error ? error : saved_make(tape, config, said, made, problem);
+    free(said);
+    return error;
+}
+
+static int restore_from(const char *file, const char *target, struct config *config,
+                        struct domain **made, struct problem *problem)
+{
+    struct medium *medium;
+    int error = medium_to_read(target, &medium, problem);
+
+    if (error) return error;
+    error = restore(medium_tape(medium), file, config, made, problem);
+    medium_close(medium, target);
+    return error;
+}
+
 int saved_restore(const char *file, const char *target, bool paused, struct domain **made,
                   struct problem *problem)
 {
-    static struct config config;                /* Large; used under the lock. */
-    struct from_tape from = { .source.build = build };
-    struct medium *medium;
-    char *said = NULL, *text;
-    bool json;
+    struct config *config = calloc(1, sizeof(*config));
     int error;
 
     problem->at = (struct config_place){ .line = 0 };
-    domains_begin();
-    error = medium_to_read(target, &medium, problem);
-    if (!error) {
-        from.tape = medium_tape(medium);
-        error = restore_config(from.tape, &text, &json, problem);
-        error = error ? error : saved_parse(text, json, file, &config, &said, problem);
-        /* paused, until all that it has said is there again */
-        error = error ? error : domains_bring_up(&config, &from.source, true, made, problem);
-        medium_close(medium, target);
-    }
-    if (!error) {
-        saved_features(*made, said);
-        error = paused ? 0 : domain_unpause((*made)->domid);
-    }
-    free(said);
-    domains_unlock();
-    if (error)
+    error = config ? restore_from(file, target, config, made, problem)
+                   : problem_set(problem, -ENOMEM, "dom0 has no memory left");
+
+    free(config);
+    if (error) {
         recipe_say_where(file ? file : target, problem);
-    return error;
+        return error;
+    }
+    domains_begin();
+    (*made)->saving = false;
+    error = paused ? 0 : domain_unpause((*made)->domid);
+    domains_unlock();
+    domains_look();
+    return error ? problem_set(problem, error, "it cannot run: %s", errno_name(error)) : 0;
 }

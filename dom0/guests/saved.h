@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Saving a guest to a partition (or the whole disk), and making one of what is there. Both sleep,
- * and take the toolstack's lock for as long as they must: saving leaves others their turn, as long
- * as it takes; restoring is as building. What moving one to another machine shares with that
- * stands below.
+ * and do not hold the toolstack's lock while they wait for the guest or the disk: others' guests
+ * are made and end meanwhile. What moving one to another machine shares with that stands below.
  */
 #ifndef DOM0_GUESTS_SAVED_H
 #define DOM0_GUESTS_SAVED_H
@@ -13,9 +12,10 @@
 #include "dom0/xc/build.h"
 
 /* It ends there, or, with `go_on`, goes on here. `over`: what is there may be a saved guest, which
- * is lost. 0, or a negative errno and the problem: then it goes on, and nothing is there. */
+ * is lost. `give_up`: is neither it nor its disk to be waited for any longer? 0, or a negative
+ * errno and the problem: then it goes on, and nothing is there. */
 int saved_save(const char *name, const char *target, bool go_on, bool over,
-               struct problem *problem);
+               bool (*give_up)(void), struct problem *problem);
 
 /* 0, or a negative errno and the problem: then nothing is left of it. What was saved stays. `file`:
  * a configuration in the boot archive instead of the one that was saved with it, or NULL. */
@@ -31,6 +31,7 @@ int saved_resume(const char *name, struct problem *problem);
 /* Where a guest goes; whoever has one embeds it. All sleep; 0, or a negative errno and the
  * problem. */
 struct saved_target {
+    bool (*give_up)(void);              /* As saved_save(). */
     struct tape *tape;                  /* open() fills it in. */
     int (*open)(struct saved_target *target, const struct domain *domain, struct problem *problem);
     /* All is written, or, with an error, not: what becomes of that. */
@@ -44,14 +45,13 @@ int saved_write(const char *name, struct saved_target *target, bool go_on,
                 struct problem *problem);
 
 /* A configuration's text (restore_config()), with the lock held; frees it. *said: for
- * saved_features(); malloc'ed. */
+ * saved_make(); malloc'ed. */
 int saved_parse(char *text, bool json, const char *file, struct config *config, char **said,
                 struct problem *problem);
-/* The rest of what was saved becomes a domain that nobody knows so far; no lock is needed. On an
- * error there is none. */
-int saved_build(struct tape *tape, const struct config *config, struct build_result *built,
-                struct problem *problem);
-/* What the guest has said of itself. */
-void saved_features(const struct domain *domain, const char *said);
+/* The rest of what was saved becomes a domain that runs not yet: the toolstack has it, `saving`, so
+ * that nobody does anything to it. Takes the lock only when all is there. On an error nothing is
+ * left. `said`: what it has said of itself. */
+int saved_make(struct tape *tape, const struct config *config, const char *said,
+               struct domain **made, struct problem *problem);
 
 #endif

@@ -14,12 +14,50 @@ static uint32_t type_of(const struct tables *tables, uint64_t pfn)
     return (uint32_t)tables->type[pfn] << 24;
 }
 
+/* What it names are tables of the level below: they have been looked at. The hypervisor would look
+ * at all others below it, which may be the whole guest, in one call. */
+static bool names_tables(struct guest *guest, const struct tables *tables, unsigned level,
+                         const uint64_t *entries)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t mfn = (entries[i] & ENTRY_FRAME) >> 12, pfn;
+
+        if (!(entries[i] & ENTRY_PRESENT))
+            continue;
+        pfn = guest->hands->pfn_of(guest, mfn);
+        if (pfn >= tables->pages || tables->p2m[pfn] != mfn ||
+            page_level(type_of(tables, pfn)) != level - 1)
+            return refused(false);
+    }
+    return true;
+}
+
+static int check(struct guest *guest, const struct tables *tables, uint64_t pfn,
+                 struct problem *problem)
+{
+    unsigned level = page_level(type_of(tables, pfn));
+    uint64_t *entries;
+    bool right;
+
+    if (level == 1) return 0;
+    entries = guest->hands->map(guest, &tables->p2m[pfn], 1, false);
+    if (!entries)
+        return problem_set(problem, -ENOMEM, "the new guest's page tables cannot be mapped");
+    right = names_tables(guest, tables, level, entries);
+    guest->hands->unmap(guest, entries, 1);
+    return right ? 0 : problem_set(problem, -EINVAL, "no saved guest that can be had: a page table"
+                                   " of level %u, in page %lx, names what is none of the level"
+                                   " below", level, (unsigned long)pfn);
+}
+
 /* What was not pinned need not be right: who uses it will hear of it. */
 static int pin(struct guest *guest, struct tables *tables, uint64_t pfn, struct problem *problem)
 {
     uint32_t type = type_of(tables, pfn);
-    int error = guest->hands->pin(guest, page_level(type), tables->p2m[pfn]);
+    int error = check(guest, tables, pfn, problem);
 
+    if (error) return error;
+    error = guest->hands->pin(guest, page_level(type), tables->p2m[pfn]);
     if (!(type & XEN_DOMCTL_PFINFO_LPINTAB)) {
         tables->type[pfn] |= error ? 0 : OTHER;
         return 0;

@@ -7,6 +7,7 @@
  * obeys (Linux's balloon, Linux's CPU hotplug). For memory the hypervisor is told too, so that a
  * guest cannot take more than it was granted.
  */
+#include "dom0/console/terminal.h"
 #include "dom0/xc/control.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
@@ -21,6 +22,11 @@ bool verb_refuse(const struct problem *problem)
 {
     printk("Error: %s\n", problem->text);
     return false;
+}
+
+bool verb_interrupted(void)
+{
+    return !terminal_sleep(0);
 }
 
 bool verb_number(const char *name, const char *text, unsigned long most, unsigned long *number)

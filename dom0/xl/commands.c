@@ -9,6 +9,7 @@
 #include "dom0/console/terminal.h"
 #include "dom0/devices/device.h"
 #include "dom0/guests/domains.h"
+#include "dom0/guests/move.h"
 #include "dom0/storage/disks.h"
 #include "dom0/xc/control.h"
 #include "dom0/xl/info.h"
@@ -114,6 +115,7 @@ static void end_guests(void)
     domains_ask_all("poweroff");
     while (domains_asked_run() && now_ns() < until)
         thread_sleep(20 * NS_PER_MS);
+    move_refuse();                      /* Or there might always be another. */
     domains_destroy_all();
     disks_flush();
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that move to another machine, and those that come: move.h. */
 #include "dom0/xl/moving.h"
-#include "dom0/console/terminal.h"
 #include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/network/own.h"
@@ -14,11 +13,6 @@ static bool refuse(const char *why)
 {
     printk("Error: %s\n", why);
     return false;
-}
-
-static bool interrupted(void)
-{
-    return !terminal_sleep(0);
 }
 
 bool verb_migrate(const struct call *call)
@@ -36,7 +30,7 @@ bool verb_migrate(const struct call *call)
         return refuse("dom0 has no address to call from: `ip 10.0.2.10` gives it one");
     if (address == own_endpoint.address) return refuse("that is this machine's own address");
     printk("Moving '%s' to %s\n", name, host);
-    if (move_send(name, address, interrupted, &problem)) return verb_refuse(&problem);
+    if (move_send(name, address, verb_interrupted, &problem)) return verb_refuse(&problem);
     printk("Domain '%s' has moved to %s, in %lu ms\n", name, host,
            (unsigned long)((now_ns() - since) / NS_PER_MS));
     return true;

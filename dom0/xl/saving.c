@@ -12,7 +12,8 @@ bool verb_save(const struct call *call)
     struct problem problem;
 
     printk("Saving to %s\n", call->word[1]);
-    if (saved_save(call->word[0], call->word[1], go_on, verb_option(call, 'f'), &problem))
+    if (saved_save(call->word[0], call->word[1], go_on, verb_option(call, 'f'), verb_interrupted,
+                   &problem))
         return verb_refuse(&problem);
     printk("Domain '%s' is saved%s, in %lu ms\n", call->word[0], go_on ? ", and goes on" : "",
            (unsigned long)((now_ns() - since) / NS_PER_MS));

@@ -35,6 +35,9 @@ struct call {
 /* Prints the problem; false. */
 bool verb_refuse(const struct problem *problem);
 
+/* Has somebody typed Ctrl-C? */
+bool verb_interrupted(void);
+
 /* The argument of that option (of those in the verb's row), or ""; NULL: it did not stand in the
  * line. */
 static inline const char *verb_option(const struct call *call, char letter)

@@ -4,6 +4,7 @@ that counts (pvguest-sdk/examples/saved.c), and one with disk and card. Linux: t
 """
 import os
 import re
+import time
 
 import pytest
 
@@ -109,6 +110,19 @@ def test_a_checkpoint(system):
     wait_for(system, f"saved: restored, as domain {number}", 1)
     assert count(system) < first + 12
     assert re.search(r"^saved +\d+ +8 ", system.ask("xl list"), re.M)
+
+
+def test_one_that_does_not_suspend_is_given_up(system):
+    """By Ctrl-C, and goes on."""
+    before = create(system)
+    system.ask("xl pause saved")
+    system.send("xl save -f saved one")
+    time.sleep(1)
+    system.child.send("\x03")
+    system.see("Error: 'saved' is waited for no longer: it has not listened", 5)
+    system.ask("xl unpause saved")
+    assert count(system) > before
+    save(system, "-f saved one")
 
 
 def test_what_is_refused(system):

@@ -38,7 +38,7 @@
 /* --- saving: tests/unit/test_save.c ---------------------------------------------------------- */
 
 int saved_save(const char *name, const char *target, bool go_on, bool over,
-               struct problem *problem)
+               bool (*give_up)(void), struct problem *problem)
 {
     return problem_set(problem, -ENODEV, "%s to %s%s%s", name, target, go_on ? ", and go on" : "",
                        over ? ", over another" : "");

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Who calls where guests are taken from any machine need not be one: whatever he says or does not
+say, the prompt answers, the terminal shows his words as words, and nothing is left of him."""
+import contextlib
+import socket
+import struct
+import time
+
+import pytest
+
+import dom0
+import machine
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")
+WELCOME, NO = 1, 4
+
+
+@pytest.fixture(scope="module")
+def box():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    net = f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-{dom0.ADDRESS}:8002"
+    with dom0.Dom0("move-strangers", net=net, disk=machine.fresh_disk("move-strangers")) as system:
+        system.port = port
+        system.ask("migrate-receive any")
+        call(system, hello())                   # what the first, and a guest, make grow stays
+        system.create("insula1.cfg")
+        system.shell("insula1", "echo")
+        system.end_all()
+        system.said()
+        yield system
+        system.audit()
+
+
+def hello(name=b"stranger", pages=2048, magic=b"DomusMv1"):
+    return magic + struct.pack("<II16sQ64s128x", 1, 0, b"", pages, name)
+
+
+def talk(system, *words):
+    with socket.create_connection(("127.0.0.1", system.port)) as peer:
+        peer.settimeout(10)
+        for word in words:
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                peer.sendall(word)
+                while len(answer) < 192 and (piece := peer.recv(192 - len(answer))):
+                    answer += piece
+    return struct.unpack("<I", answer[:4])[0] if answer else None, answer[4:].rstrip(b"\0")
+
+
+def call(system, *words):
+    """What is answered to the last. It takes one at a time: who is refused comes again."""
+    for _ in range(20):
+        word, text = talk(system, *words)
+        if word:
+            break
+        time.sleep(0.1)
+    return word, text
+
+
+def saved(text):
+    return b"Xen saved domain, xl format\n \0 \r" + \
+        struct.pack("<IIII", 0x01020304, 2, 0, len(text) + 4) + struct.pack("<I", len(text)) + text
+
+
+def is_quick(system):
+    since = time.monotonic()
+    system.ask("list")
+    assert time.monotonic() - since < 2
+
+
+def test_silence(box):
+    peers = [socket.create_connection(("127.0.0.1", box.port)) for _ in range(3)]
+    peers[0].sendall(hello()[:100])
+    for _ in range(10):
+        is_quick(box)
+        time.sleep(0.3)
+        with contextlib.suppress(OSError):
+            peers[0].sendall(b"x")              # slowly
+    peers[0].settimeout(10)
+    with contextlib.suppress(ConnectionError):
+        assert not peers[0].recv(1)             # he was given up
+    for peer in peers:
+        peer.close()
+    assert call(box, hello(pages=1 << 50))[0] == NO
+
+
+def test_words_of_strangers(box):
+    """A terminal does what control characters say."""
+    free = box.free_pages()[0]
+    assert call(box, hello(name=b"\x1b[2J\rroot"))[0] == NO
+    assert call(box, hello(name=b""))[0] == NO
+    for text in (b"name='q'\n\x1b[2J\x07", b"name='q'\nmemory='\x1b[2J'", b"name='\x1b[2J'",
+                 b"name='q'\nkernel='\x1b[2J'\nvif=['mac=\x1b[2J']"):
+        word, why = call(box, hello(), saved(text))
+        print(why)
+        assert word == NO and not any(c < 32 for c in why), why
+    box.see(r"has not come from 10\.0\.2\.2: '\?\[2J' is no", 10)
+    said = box.transcript.read_bytes()
+    assert b"\x1b[2J" not in said and b"\x07" not in said
+    assert box.free_pages()[0] == free
+
+
+def test_hostile_configurations(box):
+    free = box.free_pages()[0]
+    box.create("insula1.cfg")
+    box.shell("insula1", "echo")
+    for text, why in (                      # why: of those that are right but for one thing
+            ("name='Domain-0'", "runs already"), ("name='insula1'", "runs already"),
+            ("name='s'\nmemory=0", ""), ("name='s'\nmemory=16777216", "memory"),
+            ("name='s'\nmemory=8\nmaxmem=99999999999", ""), ("name='s'\nvcpus=4000000000", ""),
+            ("name='s'\nmemory=8\nmaxmem=16384", "dom0 has too little memory"),
+            ("name='s'\nmemory=8\ndisk=['phy:insula1,xvda,w']", ""),
+            ("name='s'\nmemory=8\ndisk=['phy:../../x,xvda,w']", ""),
+            ("name='s'\nmemory=8\n" + "x=1\n" * 10000, ""), ("[" * 60000, ""), ("", "")):
+        word, said = call(box, hello(), saved(b"kernel='k'\n" + text.encode()))
+        print(text[:40].encode(), word, said)
+        assert word == NO and why in said.decode(), (text[:60], said)
+        is_quick(box)
+    assert call(box, hello(), saved(b"")[:-4] + b"\xff\xff\xff\xff")[0] == NO
+    box.end_all()
+    box.until(lambda: box.free_pages()[0] >= free, 20)
+
+
+def test_who_calls_again_and_again(box):
+    box.said()
+    for i in range(300):
+        assert call(box, hello(pages=1 << 60))[0] == NO
+        if i % 50 == 0:
+            is_quick(box)
+    lines = box.said().count("has not come")
+    assert lines < 100, lines
+    time.sleep(2)
+    call(box, hello(pages=1 << 60))
+    box.see("guests that have not come are not told of", 10)
+
+
+def test_not_any_more(box):
+    """Somebody who sends slowly is told NO, or nothing, when the operator has had enough."""
+    time.sleep(1)                               # whoever was there before has gone
+    with socket.create_connection(("127.0.0.1", box.port)) as peer:
+        peer.settimeout(20)
+        peer.sendall(hello())
+        assert peer.recv(192)[0] == WELCOME
+        peer.sendall(saved(b"name='slow'\nkernel='k'\nmemory=8"))
+        is_quick(box)
+        box.ask("migrate-receive off")
+        since = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            assert not peer.recv(192)
+        assert time.monotonic() - since < 3
+    box.ask("migrate-receive any")
