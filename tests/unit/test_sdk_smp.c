@@ -35,7 +35,7 @@ static struct {
     pthread_t thread;
 } vcpus[VCPUS] = { [0] = { .initialised = true, .up = true } };
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
-static unsigned int refused_command = ~0u, gs_sets;
+static unsigned int refused_command = ~0u, gs_sets, vcpu_count = VCPUS;
 
 static void *run_vcpu(void *at)
 {
@@ -62,7 +62,8 @@ static long vcpu_op(unsigned long command, unsigned long id, unsigned long at)
 {
     const struct vcpu_register_vcpu_info *info = (void *)at;
 
-    if (id >= VCPUS) return -ENOENT;
+    if (id >= vcpu_count) return -ENOENT;
+    if (id >= VCPUS) return 0;
     if (command == refused_command) return -EPERM;
     switch (command) {
     case VCPUOP_is_up:
@@ -82,6 +83,8 @@ static long vcpu_op(unsigned long command, unsigned long id, unsigned long at)
         up(id);
         return 0;
     case VCPUOP_down:
+        if (!masked)                    /* one that rings now would not be heard */
+            abort();
         vcpus[id].up = false;
         while (!vcpus[id].up)
             pthread_cond_wait(&moved, &machine);
@@ -244,6 +247,10 @@ static void what_can_go_wrong(void **state)
     assert_int_equal(smp_start(0, add, NULL), -EINVAL);
     assert_int_equal(smp_start(VCPUS, add, NULL), -EINVAL);
     assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
+    vcpu_count = 200;                           /* more than there is room for */
+    assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
+    assert_int_equal(smp_count(), MOST_CPUS);
+    vcpu_count = VCPUS;
     for (unsigned int i = 0; i < 5; i++) {      /* two of vCPU 0, three of vCPU 1 */
         binds_until_refusal = (const unsigned int[]){ 1, 2, 2 + 1, 2, 3 }[i];
         assert_int_equal(smp_start(1, add, NULL), -ENOSPC);
@@ -338,6 +345,39 @@ static void stops_while_it_ends(void **state)
         smp_wait(3);
         assert_false(smp_runs(3));
     }
+    sum = let_go = 0;
+    all_cpus[3]->stop = true;                   /* as when it had ended before it saw that */
+    assert_int_equal(smp_start(3, wait_here, NULL), 0);
+    assert_int_equal(smp_call(3, add_one, NULL), 0);
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    smp_wait(3);
+    assert_false(smp_runs(3));
+    assert_int_equal(sum, 1);
+}
+
+static void *let_it_go_later(void *unused)
+{
+    nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* Who waits for another sleeps, whatever has rung before. */
+static void waiting_is_sleeping(void **state)
+{
+    pthread_t later;
+    unsigned int before;
+
+    for (unsigned int i = 0; i < 2; i++) {
+        let_go = 0;
+        assert_int_equal(smp_start(3, wait_here, NULL), 0);
+        send(i ? first_cpu.call_port : first_cpu.kick_port);
+        before = polls;
+        pthread_create(&later, NULL, let_it_go_later, NULL);
+        smp_wait(3);
+        pthread_join(later, NULL);
+        assert_in_range(polls - before, 0, 2);
+    }
 }
 
 /* What is called while it ends runs, or is refused. */
@@ -387,6 +427,7 @@ int main(void)
         cmocka_unit_test(starts_ends_and_starts_again),
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(stops_while_it_ends),
+        cmocka_unit_test(waiting_is_sleeping),
         cmocka_unit_test(called_while_it_ends),
         cmocka_unit_test(only_vcpu_0_starts),
     };
