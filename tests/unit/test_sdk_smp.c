@@ -35,7 +35,7 @@ static struct {
     pthread_t thread;
 } vcpus[VCPUS] = { [0] = { .initialised = true, .up = true } };
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
-static unsigned int refused_command = ~0u, gs_sets, vcpu_count = VCPUS;
+static unsigned int refused_command = ~0u, gs_sets, vcpu_count = VCPUS, needless_ups;
 
 static void *run_vcpu(void *at)
 {
@@ -51,6 +51,7 @@ static void up(unsigned long id)
 {
     bool first = !vcpus[id].thread;
 
+    needless_ups += vcpus[id].up;       /* it would go down behind this, and stay there */
     vcpus[id].up = true;
     if (first)
         pthread_create(&vcpus[id].thread, NULL, run_vcpu, (void *)id);
@@ -105,6 +106,8 @@ static long vcpu_hypercall(unsigned long nr, unsigned long a, unsigned long b, u
         return refused_command == nr + 1000 ? -EPERM : 0;
     }
     assert_int_equal(nr, __HYPERVISOR_vcpu_op);
+    if (a == VCPUOP_initialise)         /* nobody calls it before it runs */
+        assert_int_equal(smp_post((unsigned int)b, &(struct smp_call){ 0 }), -ENODEV);
     if (a == VCPUOP_down)               /* it takes its time, as when the vCPU is not running */
         nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     pthread_mutex_lock(&machine);
@@ -251,6 +254,8 @@ static void what_can_go_wrong(void **state)
     assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
     assert_int_equal(smp_count(), MOST_CPUS);
     vcpu_count = VCPUS;
+    smp_wait(MOST_CPUS);
+    assert_false(smp_runs(MOST_CPUS));
     for (unsigned int i = 0; i < 5; i++) {      /* two of vCPU 0, three of vCPU 1 */
         binds_until_refusal = (const unsigned int[]){ 1, 2, 2 + 1, 2, 3 }[i];
         assert_int_equal(smp_start(1, add, NULL), -ENOSPC);
@@ -304,8 +309,23 @@ static void starts_ends_and_starts_again(void **state)
     assert_int_equal(context->ctrlreg[3], 0x777000);
     assert_int_equal(context->event_callback_eip, 0x1234);
     assert_int_equal(context->user_regs.rsp, context->kernel_sp - 8);
+    assert_int_equal(context->user_regs.rflags, 0x200);
     assert_int_equal(context->kernel_sp % 16, 0);
     assert_ptr_equal(context->kernel_sp - (PAGE_SIZE << THREAD_STACK_ORDER), all_cpus[1]->stack);
+}
+
+/* It has ended and is on its way down: it is there before it is called up again. */
+static void starts_again_at_once(void **state)
+{
+    sum = 0;
+    for (unsigned int i = 0; i < 60; i++) {
+        assert_int_equal(smp_start(1, add_one, NULL), 0);
+        while (smp_runs(1))
+            sched_yield();
+    }
+    smp_wait(1);
+    assert_int_equal(sum, 60);
+    assert_int_equal(needless_ups, 0);
 }
 
 static void stops_and_goes_on(void **state)
@@ -425,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_go_wrong),
         cmocka_unit_test(starts_ends_and_starts_again),
+        cmocka_unit_test(starts_again_at_once),
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(stops_while_it_ends),
         cmocka_unit_test(waiting_is_sleeping),
