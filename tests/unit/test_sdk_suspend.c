@@ -121,7 +121,7 @@ struct thread *thread_create(const char *name, void (*function)(void *), void *a
     return no_thread ? NULL : (struct thread *)steps;
 }
 
-/* --- the store, in which control/shutdown says one word after the other ------------------------ */
+/* --- the store, in which control/shutdown says one word after the other ----------------------- */
 
 #define LIFE "xs_suspend pt_flush grants_suspend shared_info_suspend leave shared_info_resume "
 #define OTHER_LIFE LIFE "own_domid_forget events_resume time_resume console_resume grants_resume " \
