@@ -123,12 +123,9 @@ static int become_one_of_several(void)
         error = (int)HYPERVISOR_set_segment_base(SEGBASE_GS_KERNEL, (unsigned long)&first_cpu);
     if (!error)
         error = move_info(&first_cpu);
-    if (!error) {
-        first_cpu.state = RUNS;
-        several_cpus = true;
-    } else {
+    if (error)
         unbind_ports(&first_cpu);
-    }
+    several_cpus = !error;
     events_restore(masked);
     return error;
 }
