@@ -95,23 +95,20 @@ static void unbind_ports(struct cpu *cpu)
     }
 }
 
-/* The port that rings stays masked: it is only polled. vCPU 0 has its timer already. */
+/* The port that rings stays masked: it is only polled. vCPU 0 has its timer already. After an error
+ * the caller unbinds them. */
 static int bind_ports(struct cpu *cpu)
 {
-    int kick = event_bind_ipi_on(cpu->id, NULL, NULL), call, timer = 0;
+    int kick = event_bind_ipi_on(cpu->id, NULL, NULL), call, timer;
 
     if (kick < 0) return kick;
     event_mask((evtchn_t)kick);
     cpu->kick_port = (evtchn_t)kick;
     call = event_bind_ipi_on(cpu->id, called, cpu);
-    if (call >= 0) {
-        cpu->call_port = (evtchn_t)call;
-        timer = cpu->id ? time_start(cpu->id) : 0;
-    }
-    if (call < 0 || timer < 0) {
-        unbind_ports(cpu);
-        return call < 0 ? call : timer;
-    }
+    if (call < 0) return call;
+    cpu->call_port = (evtchn_t)call;
+    timer = cpu->id ? time_start(cpu->id) : 0;
+    if (timer < 0) return timer;
     cpu->timer_port = (evtchn_t)timer;
     return 0;
 }
@@ -126,12 +123,9 @@ static int become_one_of_several(void)
         error = (int)HYPERVISOR_set_segment_base(SEGBASE_GS_KERNEL, (unsigned long)&first_cpu);
     if (!error)
         error = move_info(&first_cpu);
-    if (!error) {
-        first_cpu.state = RUNS;
-        several_cpus = true;
-    } else {
+    if (error)
         unbind_ports(&first_cpu);
-    }
+    several_cpus = !error;
     events_restore(masked);
     return error;
 }

@@ -216,6 +216,25 @@ static void references_that_are_not_there(void **state)
     all_ways(1, READ, "references (I3) (1, should be 2)");
 }
 
+static void the_first_frame(void **state)
+{
+    book(0, FRAME_NONE, 1, 0, OWN);
+    guest.memory.page_count++;
+    all_ways(0, ~0ul, "");
+    frame(0)->state++;
+    all_ways(1, 0, "references (I3) (2, should be 1)");
+}
+
+/* No more is taken for the count than its frames want. */
+static void a_machine_of_one_frame(void **state)
+{
+    max_frame = 1;
+    guest.memory.page_count = 0;
+    assert_int_equal(audit(), 0);
+    assert_true(result.frames == 1 && allocated_order == 0 && freed_order == 0);
+    max_frame = 8000;
+}
+
 /* A table that a CPU holds for a guest's virtual machine. */
 static void tables_of_machines_that_run(void **state)
 {
@@ -326,6 +345,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(books_that_are_right, set_up),
         cmocka_unit_test_setup(references_that_are_not_there, set_up),
+        cmocka_unit_test_setup(the_first_frame, set_up),
+        cmocka_unit_test_setup(a_machine_of_one_frame, set_up),
         cmocka_unit_test_setup(tables_of_machines_that_run, set_up),
         cmocka_unit_test_setup(types_that_are_not_there, set_up),
         cmocka_unit_test_setup(a_table_that_is_mapped_writable, set_up),

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dom0/network/bridge.h>
+#include "dom0/network/segment.h"
 #include "endpoint_host.h"
 
 static void test_arp(void **state)
@@ -132,8 +133,9 @@ static void test_replies_of_a_batch_are_bounded(void **state)
 
     for (unsigned i = 0; i < 1000; i++)
         put(frame, length, 0);
+    assert_false(segment_send(&endpoint, &(struct segment){ .port = 9 }));
     assert_int_equal(flush(), ENDPOINT_REPLIES);
-    assert_int_equal(endpoint.port.frames_dropped, 1000 - ENDPOINT_REPLIES);
+    assert_int_equal(endpoint.port.frames_dropped, 1001 - ENDPOINT_REPLIES);
     assert_int_equal(ask(frame, length), 1);
 }
 

@@ -5,6 +5,8 @@
  * changed, which translations are flushed, and what is paid for. After each the auditor finds the
  * books right and nothing locked.
  */
+#include <signal.h>
+#include <ucontext.h>
 #include "tests/unit/memory_host.h"
 
 enum { L4 = CODE(0), L3, L2, L1, DATA, READ, USER, EMPTY, BARE };
@@ -97,6 +99,32 @@ static void operations_that_are_refused(void **state)
         assert_true(flushes == 0 && page_flushes == 0 && ldt.entries == 0);
         all_is_well();
     }
+}
+
+/* The instruction that empties the caches, which a test may not execute. */
+static unsigned int wbinvds;
+
+static void ring0_instruction(int number, siginfo_t *info, void *context)
+{
+    greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+    if (memcmp((void *)*rip, "\x0f\x09", 2))
+        abort();
+    wbinvds++;
+    *rip += 2;
+}
+
+static void caches(void **state)
+{
+    struct sigaction ours = { .sa_sigaction = ring0_instruction, .sa_flags = SA_SIGINFO }, before;
+
+    assert_int_equal(sigaction(SIGSEGV, &ours, &before), 0);
+    run_as(&dom0_);
+    assert_int_equal(ext(MMUEXT_FLUSH_CACHE, 0, 0, DOMID_SELF), 0);
+    assert_int_equal(wbinvds, 1);
+    assert_int_equal(ext(MMUEXT_FLUSH_CACHE_GLOBAL, 0, 0, DOMID_SELF), 0);
+    assert_int_equal(wbinvds, 2);
+    assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
 }
 
 static void pins(void **state)
@@ -603,6 +631,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(operations_that_are_refused, with_tables),
+        cmocka_unit_test_setup(caches, with_tables),
         cmocka_unit_test_setup(pins, with_tables),
         cmocka_unit_test_setup(base_pointers, with_tables),
         cmocka_unit_test_setup(what_is_flushed, with_tables),

@@ -181,6 +181,49 @@ static void what_is_no_kernel_is_refused(void **state)
     }
 }
 
+/* A tag that must be heeded and is not: no kernel for us. One that may be ignored, or whose wish is
+ * met anyway, is. */
+static void what_the_header_asks_for(void **state)
+{
+    static const struct { uint16_t type, flags; int error; } tags[] = {
+        { 1, 0, 0 }, { 2, 0, -EOPNOTSUPP }, { 4, 0, -EOPNOTSUPP }, { 5, 0, -EOPNOTSUPP },
+        { 6, 0, 0 }, { 2, 1, 0 }, { 4, 1, 0 }, { 5, 1, 0 }, { 5, 2, -EOPNOTSUPP },
+    };
+    const char *why;
+
+    for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+        const uint32_t header[] = { 0xe85250d6, 0, 32, -(0xe85250d6u + 32),
+                                    tags[i].type | (uint32_t)tags[i].flags << 16, 8, 0, 8 };
+
+        make_kernel();
+        memcpy(kernel + 0x180, header, sizeof(header));
+        why = NULL;
+        assert_int_equal(load_kernel(&machine, image, (struct image){ NULL, 0 }, "", &why),
+                         tags[i].error);
+        if (tags[i].error)
+            assert_string_equal(why, "its multiboot2 header wants addresses of its own or a "
+                                     "screen");
+    }
+}
+
+/* Neither for the module, nor for what is told behind it. */
+static void no_room_behind_the_kernel(void **state)
+{
+    static uint8_t module[MEMORY];
+    const char *why;
+
+    make_kernel();
+    for (size_t room = MEMORY - 0x103000, size = room; size <= room + 1; size++) {
+        why = NULL;
+        assert_int_equal(load_kernel(&machine, image, (struct image){ module, size }, "", &why),
+                         -ENOMEM);
+        assert_string_equal(why, "its module and the boot information do not fit into the memory "
+                                 "of the guest");
+    }
+    assert_int_equal(load_kernel(&machine, image,
+                                 (struct image){ module, MEMORY - 0x104000 }, "", &why), 0);
+}
+
 /* Whatever is in it, nothing outside of the file is read, and nothing outside of memory written. */
 static void any_file_is_read_safely(void **state)
 {
@@ -480,7 +523,8 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
     const struct CMUnitTest tests[] = {
         TEST(copies_end_where_memory_does), TEST(a_kernel_is_loaded),
-        TEST(what_is_no_kernel_is_refused), TEST(any_file_is_read_safely),
+        TEST(what_is_no_kernel_is_refused), TEST(what_the_header_asks_for),
+        TEST(no_room_behind_the_kernel), TEST(any_file_is_read_safely),
         TEST(silent_instructions_are_replaced), TEST(members_are_found),
         TEST(any_archive_is_read_safely), TEST(a_chain_goes_and_comes_back),
         TEST(lengths_and_queues), TEST(nonsense_is_noticed),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -20,6 +21,7 @@
 #include <pvguest/traps.h>
 #include "pvguest-sdk/lib/entry.h"
 #include "pvguest-sdk/lib/smp.h"
+#include "pvguest-sdk/lib/suspend.h"
 
 struct shared_info shared_info;
 _Thread_local struct cpu *host_cpu;
@@ -347,6 +349,10 @@ static void the_clock_does_not_go_back(void **state)
     first = now_ns();
     delay_ns(50000);
     assert_true(now_ns() >= first + 50000);
+    set_clock(now_ns());
+    alarm(10);
+    delay_ns(0);                                /* though no time passes */
+    alarm(0);
 }
 
 static char order[32];
@@ -428,6 +434,47 @@ static void timers_in_their_order(void **state)
     refuse_bind = 0;
     set_deadline(77);
     assert_int_equal(deadline, 77);
+}
+
+/* Elsewhere the system's time is another; ours goes on, and so do its timers. */
+static void a_clock_of_another_life(void **state)
+{
+    uint64_t base = now_ns() + 1000000;
+
+    set_clock(base);
+    assert_int_equal(now_ns(), base);
+    order[0] = 0;
+    set_timer(0, base + 300);
+    set_clock(50);
+    periodic = true;
+    bound_virq = ~0u;
+    time_resume();
+    assert_true(!periodic && bound_virq == VIRQ_TIMER);
+    assert_int_equal(now_ns(), base);
+    assert_int_equal(deadline, 350);
+    set_clock(349);
+    ring(72);
+    assert_string_equal(order, "");
+    set_clock(350);
+    shared_info.wc_sec = 10;
+    assert_int_equal(wall_clock_ns(), 10 * NS_PER_S + 350);
+    ring(72);
+    assert_string_equal(order, "a");
+    assert_int_equal(time_to_system(base), 50);
+    assert_int_equal(time_to_system(base - 49), 1);
+    assert_int_equal(time_to_system(base - 50), 1);         /* 0 would be none */
+    assert_int_equal(time_to_system(base - 60), 1);
+    assert_int_equal(time_to_system(0), 0);
+    refuse_bind = 1;
+    if (!setjmp(panicked)) {
+        time_resume();
+        fail();
+    }
+    refuse_bind = 0;
+    set_clock(now_ns());                        /* both are the same again */
+    time_resume();
+    assert_int_equal(deadline, 0);
+    assert_int_equal(time_to_system(5), 5);
 }
 
 /* --- two vCPUs -------------------------------------------------------------------------------- */
@@ -582,6 +629,7 @@ int main(void)
         cmocka_unit_test_setup(binding, set_up),
         cmocka_unit_test_setup(the_clock_does_not_go_back, set_up),
         cmocka_unit_test_setup(timers_in_their_order, set_up),
+        cmocka_unit_test_setup(a_clock_of_another_life, set_up),
         cmocka_unit_test_setup_teardown(each_takes_its_own, two, one_again),
         cmocka_unit_test_setup_teardown(a_port_moves, two, one_again),
         cmocka_unit_test_setup_teardown(whose_handlers_sleep_not, two, one_again),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
+#include "pvguest-sdk/lib/suspend.h"
 #include "masked_host.h"
 
 #define FRAMES 3u                       /* of the table: 1,536 references */
@@ -177,6 +178,21 @@ static void entries_say_what_was_given(void **state)
     assert_int_equal(grant_end_access((grant_ref_t)first), 0);
     assert_int_equal(grant_end_access((grant_ref_t)second), 0);
     assert_false(masked);
+}
+
+/* While the domain is away the table is not mapped, if it ever was. */
+static void over_a_suspend(void **state)
+{
+    int ref = grant_access(7, 0x1234, false);
+
+    unmapped = 0;
+    grants_suspend();
+    assert_int_equal(unmapped, 1);
+    refuse_map_frames = true;
+    assert_int_equal(grants_resume(), -ENOMEM);
+    refuse_map_frames = false;
+    assert_int_equal(grants_resume(), 0);
+    assert_int_equal(grant_end_access((grant_ref_t)ref), 0);
 }
 
 /* Who uses it keeps it, for reading or for writing; and it stays given. */
@@ -422,6 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_set_up),
         cmocka_unit_test(entries_say_what_was_given),
+        cmocka_unit_test(over_a_suspend),
         cmocka_unit_test(a_grant_in_use_stays),
         cmocka_unit_test(references_run_out),
         cmocka_unit_test_setup(many_at_once, set_up),

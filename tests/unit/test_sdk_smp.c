@@ -35,7 +35,7 @@ static struct {
     pthread_t thread;
 } vcpus[VCPUS] = { [0] = { .initialised = true, .up = true } };
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
-static unsigned int refused_command = ~0u, gs_sets;
+static unsigned int refused_command = ~0u, gs_sets, vcpu_count = VCPUS, needless_ups;
 
 static void *run_vcpu(void *at)
 {
@@ -51,6 +51,7 @@ static void up(unsigned long id)
 {
     bool first = !vcpus[id].thread;
 
+    needless_ups += vcpus[id].up;       /* it would go down behind this, and stay there */
     vcpus[id].up = true;
     if (first)
         pthread_create(&vcpus[id].thread, NULL, run_vcpu, (void *)id);
@@ -62,7 +63,8 @@ static long vcpu_op(unsigned long command, unsigned long id, unsigned long at)
 {
     const struct vcpu_register_vcpu_info *info = (void *)at;
 
-    if (id >= VCPUS) return -ENOENT;
+    if (id >= vcpu_count) return -ENOENT;
+    if (id >= VCPUS) return 0;
     if (command == refused_command) return -EPERM;
     switch (command) {
     case VCPUOP_is_up:
@@ -82,6 +84,8 @@ static long vcpu_op(unsigned long command, unsigned long id, unsigned long at)
         up(id);
         return 0;
     case VCPUOP_down:
+        if (!masked)                    /* one that rings now would not be heard */
+            abort();
         vcpus[id].up = false;
         while (!vcpus[id].up)
             pthread_cond_wait(&moved, &machine);
@@ -102,6 +106,8 @@ static long vcpu_hypercall(unsigned long nr, unsigned long a, unsigned long b, u
         return refused_command == nr + 1000 ? -EPERM : 0;
     }
     assert_int_equal(nr, __HYPERVISOR_vcpu_op);
+    if (a == VCPUOP_initialise)         /* nobody calls it before it runs */
+        assert_int_equal(smp_post((unsigned int)b, &(struct smp_call){ 0 }), -ENODEV);
     if (a == VCPUOP_down)               /* it takes its time, as when the vCPU is not running */
         nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     pthread_mutex_lock(&machine);
@@ -244,6 +250,12 @@ static void what_can_go_wrong(void **state)
     assert_int_equal(smp_start(0, add, NULL), -EINVAL);
     assert_int_equal(smp_start(VCPUS, add, NULL), -EINVAL);
     assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
+    vcpu_count = 200;                           /* more than there is room for */
+    assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
+    assert_int_equal(smp_count(), MOST_CPUS);
+    vcpu_count = VCPUS;
+    smp_wait(MOST_CPUS);
+    assert_false(smp_runs(MOST_CPUS));
     for (unsigned int i = 0; i < 5; i++) {      /* two of vCPU 0, three of vCPU 1 */
         binds_until_refusal = (const unsigned int[]){ 1, 2, 2 + 1, 2, 3 }[i];
         assert_int_equal(smp_start(1, add, NULL), -ENOSPC);
@@ -297,8 +309,27 @@ static void starts_ends_and_starts_again(void **state)
     assert_int_equal(context->ctrlreg[3], 0x777000);
     assert_int_equal(context->event_callback_eip, 0x1234);
     assert_int_equal(context->user_regs.rsp, context->kernel_sp - 8);
+    assert_int_equal(context->user_regs.rflags, 0x200);
+    assert_int_equal(context->user_regs.cs, FLAT_KERNEL_CS);
+    assert_true(context->user_regs.ss == FLAT_KERNEL_SS && context->kernel_ss == FLAT_KERNEL_SS);
+    assert_ptr_equal(context->gs_base_kernel, all_cpus[1]);
     assert_int_equal(context->kernel_sp % 16, 0);
     assert_ptr_equal(context->kernel_sp - (PAGE_SIZE << THREAD_STACK_ORDER), all_cpus[1]->stack);
+}
+
+/* It has ended and is on its way down: it is there before it is called up again. */
+static void starts_again_at_once(void **state)
+{
+    sum = 0;
+    for (unsigned int i = 0; i < 60; i++) {
+        assert_int_equal(smp_start(1, add_one, NULL), 0);
+        while (smp_runs(1))
+            sched_yield();
+    }
+    smp_wait(1);
+    assert_true(!smp_runs(0) && smp_stop(0) == -EINVAL);        /* who asks is not asked for */
+    assert_int_equal(sum, 60);
+    assert_int_equal(needless_ups, 0);
 }
 
 static void stops_and_goes_on(void **state)
@@ -310,7 +341,7 @@ static void stops_and_goes_on(void **state)
         assert_int_equal(smp_start(2, add, NULL), -EBUSY);
         assert_int_equal(smp_continue(2), -EINVAL);
         assert_int_equal(smp_stop(2), 0);
-        assert_false(vcpus[2].up);
+        assert_false(vcpus[2].up || all_cpus[2]->stop);
         assert_true(smp_runs(2));
         assert_int_equal(smp_start(2, add, NULL), -EBUSY);
         assert_int_equal(smp_stop(2), -EINVAL);
@@ -337,6 +368,39 @@ static void stops_while_it_ends(void **state)
             smp_continue(3);
         smp_wait(3);
         assert_false(smp_runs(3));
+    }
+    sum = let_go = 0;
+    all_cpus[3]->stop = true;                   /* as when it had ended before it saw that */
+    assert_int_equal(smp_start(3, wait_here, NULL), 0);
+    assert_int_equal(smp_call(3, add_one, NULL), 0);
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    smp_wait(3);
+    assert_false(smp_runs(3));
+    assert_int_equal(sum, 1);
+}
+
+static void *let_it_go_later(void *unused)
+{
+    nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* Who waits for another sleeps, whatever has rung before. */
+static void waiting_is_sleeping(void **state)
+{
+    pthread_t later;
+    unsigned int before;
+
+    for (unsigned int i = 0; i < 2; i++) {
+        let_go = 0;
+        assert_int_equal(smp_start(3, wait_here, NULL), 0);
+        send(i ? first_cpu.call_port : first_cpu.kick_port);
+        before = polls;
+        pthread_create(&later, NULL, let_it_go_later, NULL);
+        smp_wait(3);
+        pthread_join(later, NULL);
+        assert_in_range(polls - before, 1, 2);
     }
 }
 
@@ -385,8 +449,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_go_wrong),
         cmocka_unit_test(starts_ends_and_starts_again),
+        cmocka_unit_test(starts_again_at_once),
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(stops_while_it_ends),
+        cmocka_unit_test(waiting_is_sleeping),
         cmocka_unit_test(called_while_it_ends),
         cmocka_unit_test(only_vcpu_0_starts),
     };

@@ -28,6 +28,8 @@ unsigned long *p2m, nr_pages = 100, kernel_root_mfn;
 static char steps[400];
 static long answer;
 static bool store, no_thread, masked;
+static unsigned int said;
+static void (*waiting)(void *);
 static unsigned long list[4];
 
 /* The toolstack finds the p2m: as Xen's looks for it, before it asks for anything. */
@@ -103,6 +105,7 @@ void events_restore(bool was)
 }
 void printk(const char *format, ...)
 {
+    said++;
 }
 void panic(const char *format, ...)
 {
@@ -114,23 +117,64 @@ bool xs_available(void)
 }
 struct thread *thread_create(const char *name, void (*function)(void *), void *argument)
 {
+    waiting = function;
     return no_thread ? NULL : (struct thread *)steps;
 }
+
+/* --- the store, in which control/shutdown says one word after the other ----------------------- */
+
+#define LIFE "xs_suspend pt_flush grants_suspend shared_info_suspend leave shared_info_resume "
+#define OTHER_LIFE LIFE "own_domid_forget events_resume time_resume console_resume grants_resume " \
+                   "xs_resume:restored xs_watch_again "
+
+/* What cannot be written while it is read, how the call ends, what is done, how much is said. */
+static const struct word { const char *says, *cannot_write; long answer; const char *steps;
+                           unsigned int said; } words[] = {
+    { "poweroff", NULL, 0, "", 0 }, { "", NULL, 0, "", 0 }, { "suspend2", NULL, 0, "", 0 },
+    { "suspend", "control/shutdown", 0, "", 0 },
+    { "suspend", NULL, 0,
+      "control/shutdown '' " OTHER_LIFE "control/feature-suspend 1 ", 0 },
+    { "suspend", "control/feature-suspend", 0, "control/shutdown '' " OTHER_LIFE, 1 },
+    /* this store knows it */
+    { "suspend", NULL, 1, "control/shutdown '' " LIFE "grants_resume xs_resume ", 0 },
+    { "suspend", NULL, -5, "control/shutdown '' " LIFE "grants_resume xs_resume ", 1 },
+}, *word;
+static jmp_buf no_more_words;
+static const char *cannot_write;
+static bool no_watch;
+
 char *xs_read(xs_transaction transaction, const char *path, size_t *length)
 {
-    return ERR_PTR(-ENOENT);
+    assert_string_equal(path, "control/shutdown");
+    return *word->says ? strdup(word->says) : ERR_PTR(-ENOENT);
 }
 int xs_write(xs_transaction transaction, const char *path, const void *data, size_t length)
 {
+    if (cannot_write && !strcmp(path, cannot_write)) return -ENOMEM;
+    step(path);
+    step(length ? data : "''");
     return 0;
 }
 int xs_watch(struct xs_watch *watch, const char *path)
 {
-    return 0;
+    watch->path = (char *)path;
+    return no_watch ? -ENOMEM : 0;
 }
 char *xs_watch_wait(struct xs_watch *watch, uint64_t timeout)
 {
-    return NULL;
+    assert_int_equal(timeout, 0);
+    assert_string_equal(steps, word ? word->steps : "control/feature-suspend 1 ");
+    assert_int_equal(said, word ? word->said : 0);
+    word = word ? word + 1 : words;
+    if (word == words + sizeof(words) / sizeof(*words))
+        longjmp(no_more_words, 1);
+    *steps = 0;
+    said = 0;
+    cannot_write = word->cannot_write;
+    answer = word->answer;
+    info.store_mfn = 5;
+    info.console.domU.mfn = 6;
+    return strdup(watch->path);
 }
 
 static void before(struct suspend_hook *hook)
@@ -149,7 +193,9 @@ static int set_up(void **state)
     *steps = 0;
     info = (struct start_info){ .store_mfn = 5, .console.domU.mfn = 6 };
     several_cpus = store = no_thread = false;
-    answer = 0;
+    no_watch = false;
+    cannot_write = NULL;
+    answer = said = 0;
     p2m = list;
     kernel_root_mfn = 17;
     memset(&shared_info, 0, sizeof(shared_info));
@@ -202,11 +248,29 @@ static void who_cannot(void **state)
     several_cpus = false;
 }
 
+/* As the thread does that waits for words of the toolstack: not without a watch, nor when nobody
+ * would know. */
+static void when_asked(void **state)
+{
+    store = true;
+    assert_int_equal(suspend_when_asked(), 0);
+    no_watch = true;
+    waiting(NULL);
+    assert_string_equal(steps, "");
+    no_watch = false;
+    cannot_write = "control/feature-suspend";
+    waiting(NULL);
+    assert_string_equal(steps, "");
+    cannot_write = NULL;
+    if (!setjmp(no_more_words))
+        waiting(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(another_life, set_up), cmocka_unit_test_setup(the_same_life, set_up),
-        cmocka_unit_test_setup(who_cannot, set_up),
+        cmocka_unit_test_setup(who_cannot, set_up), cmocka_unit_test_setup(when_asked, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,9 @@ static void places_of_devices(void **state)
     assert_int_equal(devs->num_devs, 3);
     assert_true(places[0] == 0 && places[1] == XEN_INVALID_DEV && places[2] == XEN_INVALID_DEV);
     assert_int_equal(places[3], 7);
+    cpu.budget = 1200;                              /* each has its price */
+    assert_int_equal(sysctl(XEN_SYSCTL_pcitopoinfo), 0);
+    assert_int_equal(devs->num_devs, 2);
     cpu.budget = 0;                                 /* one, at least, each time */
     assert_int_equal(sysctl(XEN_SYSCTL_pcitopoinfo), 0);
     assert_int_equal(devs->num_devs, 1);
