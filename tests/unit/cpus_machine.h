@@ -324,7 +324,7 @@ static uint64_t ran(const struct domain *d)
     return sum;
 }
 
-static void forget_waits(void)
+static inline void forget_waits(void)
 {
     for (unsigned int i = 0; i < players; i++) {
         player[i].longest_wait = 0;
@@ -332,14 +332,14 @@ static void forget_waits(void)
     }
 }
 
-static uint64_t longest_wait(const struct player *r)
+static inline uint64_t longest_wait(const struct player *r)
 {
     return policy_waits(&r->v.sched.turn) ? MAX(r->longest_wait, now - r->waits_since)
                                           : r->longest_wait;
 }
 
 /* In CPUs. */
-static void assert_got(const struct domain *d, uint64_t had, uint64_t time, double least,
+static inline void assert_got(const struct domain *d, uint64_t had, uint64_t time, double least,
                        double most)
 {
     double got = (double)(ran(d) - had) / (double)time;
@@ -347,6 +347,18 @@ static void assert_got(const struct domain *d, uint64_t had, uint64_t time, doub
     if (got >= least && got <= most) return;
     print_error("domain %d has %.4f CPUs, not %.4f to %.4f\n", d->id, got, least, most);
     assert_true(got >= least && got <= most);
+}
+
+static inline void prefer(struct domain *d, unsigned int vcpu, uint64_t bits)
+{
+    policy_set_preference(d->vcpus[vcpu], bits);
+}
+
+static inline bool is_on(const struct domain *d, uint32_t cpu)
+{
+    struct cpu *on = policy_cpu(&d->vcpus[0]->sched.turn);
+
+    return on && on->id == cpu;
 }
 
 #endif

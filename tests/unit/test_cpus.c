@@ -4,7 +4,6 @@
  * affinity, who wakes runs soon, nobody starves, and no decision walks all vCPUs.
  */
 #include "cpus_machine.h"
-#include "domain/place.h"
 
 /* ---- how many steps of the queues a decision takes ---- */
 
@@ -504,18 +503,6 @@ static void a_storm_of_sets(void **state)
 
 /* ---- preferences ---- */
 
-static void prefer(struct domain *d, unsigned int vcpu, uint64_t bits)
-{
-    policy_set_preference(d->vcpus[vcpu], bits);
-}
-
-static bool is_on(const struct domain *d, uint32_t cpu)
-{
-    struct cpu *on = policy_cpu(&d->vcpus[0]->sched.turn);
-
-    return on && on->id == cpu;
-}
-
 /* Where there is place for all, each is where it wants to be; when it says so, when it wakes, and
  * when it was elsewhere and there is place again. */
 static void at_home(void **state)
@@ -546,68 +533,6 @@ static void at_home(void **state)
     prefer(sleeps, 0, 0);
     assert_int_equal(policy.preferring, 0);
     assert_int_equal(policy_preference(one->vcpus[0]), 0xf);
-}
-
-static bool is_asked(uint32_t cpu)
-{
-    bool was = cpus[cpu]->work & WORK_RESCHEDULE;
-
-    cpus[cpu]->work = 0;
-    return was;
-}
-
-/* Of those who run, one who wants to be there and is not where he wants to be. */
-static void whom_an_idle_cpu_invites(void **state)
-{
-    machine(4);
-    struct domain *one = add_domain(256, 1, SPIN), *two = add_domain(256, 1, SPIN);
-    uint32_t home;
-
-    run_until(now + MS);
-    prefer(one, 0, cpu_bit(0) | cpu_bit(1));
-    prefer(two, 0, cpu_bit(2));
-    run_until(now + MS);
-    home = is_on(one, 1);
-    assert_true(is_on(one, home) && is_on(two, 2));
-    is_asked(home);
-    is_asked(2);
-    invite(cpus[!home]);
-    assert_false(is_asked(home) || is_asked(2));        /* each is at home */
-    two->vcpus[0]->sched.turn.prefers = cpu_bit(!home); /* and now one is not */
-    invite(cpus[3]);
-    assert_false(is_asked(home) || is_asked(2));
-    invite(cpus[!home]);
-    assert_true(!is_asked(home) && is_asked(2));
-}
-
-/* Of those that idle, one that it prefers; if it ran elsewhere, too. */
-static void which_idle_cpu_is_asked(void **state)
-{
-    machine(4);
-    struct domain *comes = add_domain(256, 1, (struct habit){ .run = MS, .sleep = S });
-
-    run_until(now + 100 * MS);
-    prefer(comes, 0, cpu_bit(2));
-    comes->vcpus[0]->sched.turn.last = 0;
-    for (uint32_t cpu = 0; cpu < 4; cpu++)
-        is_asked(cpu);
-    find_cpu(&comes->vcpus[0]->sched.turn, now);
-    assert_true(!is_asked(0) && !is_asked(1) && is_asked(2) && !is_asked(3));
-}
-
-/* Two who come in the same moment ask two. */
-static void who_was_asked_is_not_asked_again(void **state)
-{
-    machine(2);
-    struct domain *comes = add_domain(256, 1, (struct habit){ .run = MS, .sleep = S });
-    add_domain(256, 1, SPIN);
-    add_domain(256, 1, SPIN);
-    run_until(now + 100 * MS);
-    is_asked(0);
-    is_asked(1);
-    find_cpu(&comes->vcpus[0]->sched.turn, now);
-    find_cpu(&comes->vcpus[0]->sched.turn, now);
-    assert_true(is_asked(0) && is_asked(1));
 }
 
 /* Who wakes beside those who spin pushes one aside where he wants to be, not elsewhere. */
@@ -706,9 +631,6 @@ int main(void)
         cmocka_unit_test(one_set_too_many),
         cmocka_unit_test(a_storm_of_sets),
         cmocka_unit_test(at_home),
-        cmocka_unit_test(whom_an_idle_cpu_invites),
-        cmocka_unit_test(which_idle_cpu_is_asked),
-        cmocka_unit_test(who_was_asked_is_not_asked_again),
         cmocka_unit_test(wakes_at_home),
         cmocka_unit_test(all_prefer_one),
         cmocka_unit_test(a_storm_of_preferences),

@@ -79,6 +79,8 @@ cpus.sources := hypervisor/domain/policy.c hypervisor/domain/place.c hypervisor/
     hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
+cpus_asked.sources := $(cpus.sources)
+cpus_asked.cflags := $(cpus.cflags)
 cpu.sources := hypervisor/machine/cpu.c
 cpu.cflags := -D_GNU_SOURCE -fno-builtin -mno-red-zone -include tests/unit/instructions_host.h
 cpu.ldflags := -no-pie
