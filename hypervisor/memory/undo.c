@@ -20,7 +20,7 @@ static bool undo_entries(struct frame *f)
 
         if (level == 1)
             l1_put(e);
-        else if (!(level == 4 && l4_slot_is_ours(i)))
+        else if (e && !(level == 4 && l4_slot_is_ours(i)))
             entry_put(level, e);
         spend(level == 1 ? COST_ENTRY : COST_CHILD);
         if (spent())

@@ -49,7 +49,8 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
     while ((f->cursor = (uint16_t)skip_empty(table, f->cursor)) < 512) {
         uint64_t e = table[f->cursor];
 
-        if (!(level == 4 && l4_slot_is_ours(f->cursor))) {
+        /* an empty one would be taken, too, but slowly */
+        if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {
             int error = entry_get(w, level, &e);
 
             if (error) return error;

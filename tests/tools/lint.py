@@ -41,7 +41,7 @@ SCRIPT = re.compile(r"#! ?/(bin/(ba)?sh|usr/bin/env python3)\b")
 # Configurations and sessions as they are: what we say of them is a comment.
 SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
-LARGEST_FILE, LARGEST_TEST = 575, 655
+LARGEST_FILE, LARGEST_TEST = 580, 655
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 870, "machine": 1930, "memory": 1970,
          "domain": 3140, "entry": 1430, "emulate": 1225,

@@ -153,7 +153,7 @@ static void birth(void **state)
         domain.privileged = i & 1;
         v = vcpu_create(&domain, 3);
         assert_int_equal(budget - cpu.budget, 4000);    /* COST_BIRTH */
-        assert_int_equal(held, sizeof(*v) + MAX(xsave_size, 512));
+        assert_int_equal(held, sizeof(*v) + ROUND_UP(MAX(xsave_size, 512), PAGE_SIZE));
         assert_true(timers == i + 1 && times == i + 1 && domain.vcpus[3] == v);
         memset(&want, 0, sizeof(want));
         want.domain = &domain;
