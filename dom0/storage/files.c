@@ -7,6 +7,7 @@
 #define LINE   "domus-files 1 "
 #define ERROR  "error "
 #define PIECE  128u                     /* Sectors that are read at a time. */
+#define MOST_FILES 4096u                /* Who compares them looks for each among all. */
 
 static struct blockdev *source;
 
@@ -62,7 +63,9 @@ static int check(const struct archive *archive, struct problem *problem)
     int more;
 
     while ((more = archive_next(archive, &position, &file)) > 0)
-        files++;
+        if (++files > MOST_FILES)
+            return problem_set(problem, refused(-E2BIG), "the archive has more than %u files",
+                               MOST_FILES);
     return more ? problem_set(problem, more, "the archive is damaged behind its file %u", files)
                 : 0;
 }

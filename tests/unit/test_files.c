@@ -17,7 +17,7 @@ unsigned allocations_until_failure;
 
 /* --- the disk, and the rest of dom0 ----------------------------------------------------------- */
 
-#define SECTORS 1000u
+#define SECTORS 5000u
 
 static uint8_t sectors[SECTORS][512];
 static const char *serial;
@@ -129,7 +129,7 @@ static void what_its_line_may_say(void **state)
     static const char *const lines[] = {
         "", "domus-files 1 206324", "domus-files 2 206324\n", "domus-files 1 \n",
         "domus-files 1 0\n", "domus-files 1 12x\n", "domus-files 1 error", "nothing\n",
-        "domus-files 1 511489\n", "domus-files 1 18446744073709551615\n",
+        "domus-files 1 2559489\n", "domus-files 1 18446744073709551615\n",
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -142,6 +142,20 @@ static void what_its_line_may_say(void **state)
     refused_with(-EINVAL, "does not say what is on it");
     strcpy((char *)sectors[0], "domus-files 1 error there is no file a.cfg\n");
     refused_with(-ENOENT, "there is no file a.cfg");
+}
+
+static void many_files(void **state)
+{
+    struct archive archive;
+    struct problem problem;
+
+    for (unsigned i = 0; i < 4097; i++)
+        put_file(1 + i, "f", 0, 0);
+    sprintf((char *)sectors[0], "domus-files 1 %u\n", 4097 * 512);
+    refused_with(-E2BIG, "more than 4096 files");
+    sprintf((char *)sectors[0], "domus-files 1 %u\n", 4096 * 512);
+    assert_int_equal(files_read(&archive, breathe, &problem), 0);
+    free(archive.memory);
 }
 
 static void nothing_is_taken_by_halves(void **state)
@@ -170,6 +184,7 @@ int main(void)
         cmocka_unit_test_setup(who_is_believed, set_up),
         cmocka_unit_test_setup(files_come_from_it, set_up),
         cmocka_unit_test_setup(what_its_line_may_say, set_up),
+        cmocka_unit_test_setup(many_files, set_up),
         cmocka_unit_test_setup(nothing_is_taken_by_halves, set_up),
     };
 
