@@ -50,6 +50,28 @@ static void which_idle_cpu_is_asked(void **state)
     assert_true(!is_asked(0) && !is_asked(1) && is_asked(2) && !is_asked(3));
 }
 
+/* Where one idles nobody who runs is disturbed, and for one whose budget is spent nobody at all. */
+static void no_more_are_asked_than_needed(void **state)
+{
+    machine(2);
+    struct domain *comes = add_domain(256, 1, (struct habit){ .run = MS, .sleep = S }),
+                  *runs = add_domain(256, 1, SPIN);
+    run_until(now + 100 * MS);
+    struct turn *t = &comes->vcpus[0]->sched.turn;
+    uint32_t busy = policy_cpu(&runs->vcpus[0]->sched.turn)->id;
+
+    is_asked(0);
+    is_asked(1);
+    t->share->parked = true;
+    find_cpu(t, now);
+    assert_false(is_asked(0) || is_asked(1));
+    t->share->parked = false;
+    find_cpu(t, now);
+    assert_true(!is_asked(busy) && is_asked(!busy));
+    find_cpu(t, now);                           /* now none idles */
+    assert_true(is_asked(busy) && !is_asked(!busy));
+}
+
 /* Two who come in the same moment ask two. */
 static void who_was_asked_is_not_asked_again(void **state)
 {
@@ -150,6 +172,12 @@ static void who_arrives(void **state)
     policy_set_affinity(v, cpu_bit(0));
     assert_null(arrives(cpus[1]));
     assert_true(policy_waits(t) && !t->goes);
+    cpus[0]->comes = t;
+    t->share->parked = true;
+    assert_null(arrives(cpus[0]));
+    cpus[0]->comes = t;
+    t->share->parked = false;
+    assert_ptr_equal(arrives(cpus[0]), t);
 }
 
 int main(void)
@@ -157,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whom_an_idle_cpu_invites),
         cmocka_unit_test(which_idle_cpu_is_asked),
+        cmocka_unit_test(no_more_are_asked_than_needed),
         cmocka_unit_test(who_was_asked_is_not_asked_again),
         cmocka_unit_test(who_had_most_gives_way),
         cmocka_unit_test(few_are_looked_at),
