@@ -95,6 +95,9 @@ static void who_is_believed(void **state)
     disk.flags = BLOCK_READ_ONLY | BLOCK_CAN_IDENTIFY;
     serial = "domus-file";
     assert_false(files_is_disk(&disk));
+    serial = "domus-files-20-bytes";            /* As long as they get; the sanitizer looks. */
+    assert_int_equal(strlen(serial), BLOCK_SERIAL_BYTES);
+    assert_false(files_is_disk(&disk));
     serial = NULL;
     assert_false(files_is_disk(&disk));
 }

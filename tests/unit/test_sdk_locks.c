@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <pvguest/bits.h>
 #include "pvguest-sdk/lib/smp.h"
+#include "cpu_alarm.h"
 #include "vcpus_host.h"
 
 #define VCPUS 4u
@@ -295,13 +296,41 @@ static void all_call_all(void **state)
     assert_true(polls > 0);
 }
 
-/* One goes down and up all the time: a call is answered, or refused. */
 static unsigned int taken;
 
 static void take(void *unused)
 {
     taken++;
 }
+
+/* However often who waits is called meanwhile: more often than it looks before it sleeps. */
+static void ask_back(void *unused)
+{
+    for (unsigned int i = 0; i < 600; i++)
+        assert_int_equal(smp_call(0, take, NULL), 0);
+    __atomic_store_n(&finished, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *ask_who_asks_back(void *cpu)
+{
+    host_cpu = cpu;
+    if (this_cpu()->id == 0)
+        assert_int_equal(smp_call(1, ask_back, NULL), 0);
+    while (this_cpu()->id == 1 && !__atomic_load_n(&finished, __ATOMIC_SEQ_CST)) {
+        events_restore(false);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void who_waits_answers(void **state)
+{
+    taken = finished = 0;
+    on_each(ask_who_asks_back);
+    assert_int_equal(taken, 600);
+}
+
+/* One goes down and up all the time: a call is answered, or refused. */
 
 static void *down_and_up(void *cpu)
 {
@@ -348,8 +377,10 @@ int main(void)
         cmocka_unit_test_setup(a_call_posts_itself, set_up),
         cmocka_unit_test_setup(calls_to_oneself_and_nobody, set_up),
         cmocka_unit_test_setup(all_call_all, set_up),
+        cmocka_unit_test_setup(who_waits_answers, set_up),
         cmocka_unit_test_setup(no_call_is_left_behind, set_up),
     };
 
+    cpu_alarm(20);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

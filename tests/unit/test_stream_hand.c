@@ -307,6 +307,29 @@ static void test_segments_of_every_kind(void **state)
     }
 }
 
+/* What is known of one number says nothing of another: of each thing that it is made of the next
+ * value leads elsewhere, and not by the same step as the one before. */
+static void test_our_numbers_are_not_guessed(void **state)
+{
+    static const uint64_t next[][4] = {     /* the secret, address, port, their number */
+        { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 }, { 0, 0, 0, 1 },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(next); i++) {
+        uint32_t number[3];
+
+        for (unsigned k = 0; k < 3; k++) {
+            struct tcp_peer peer = { .address = THERE + (uint32_t)next[i][1] * k,
+                                     .port = (uint16_t)(5000 + next[i][2] * k) };
+
+            number[k] = segment_first_number(0x123456789abcdef0 + next[i][0] * k, &peer,
+                                             7000 + (uint32_t)next[i][3] * k);
+        }
+        assert_true(number[0] != number[1] && number[1] != number[2]);
+        assert_int_not_equal(number[1] - number[0], number[2] - number[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_closed_window, by_hand),
         cmocka_unit_test_setup(test_only_the_right_answers_a_call, by_hand),
         cmocka_unit_test_setup(test_segments_of_every_kind, by_hand),
+        cmocka_unit_test(test_our_numbers_are_not_guessed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
