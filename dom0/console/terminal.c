@@ -26,7 +26,6 @@
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
 
 #define CONTROL_C 3
-#define CLEAR "\033[H\033[J"            /* ECMA-48: CUP, ED. */
 
 static struct {
     bool active, echo;              /* The operator edits; what comes now is his own echo. */
@@ -41,14 +40,12 @@ static struct {
     bool interrupted;
 } ahead;
 
-static bool left_open;                  /* An attached guest's line has no end yet. */
-
 static void raw_write(const char *bytes, size_t size)
 {
     HYPERVISOR_console_io(CONSOLEIO_write, (unsigned)size, (char *)(uintptr_t)bytes);
 }
 
-static void put(const char *bytes, size_t size)
+void terminal_pass(const char *bytes, size_t size)
 {
     if (editor.active && !editor.echo && !editor.interrupted) {
         raw_write("\n", 1);
@@ -61,19 +58,6 @@ static void put(const char *bytes, size_t size)
         bytes += piece;
         size -= piece;
     }
-}
-
-void terminal_pass(const char *bytes, size_t size)
-{
-    put(bytes, size);
-    if (size)
-        left_open = bytes[size - 1] != '\n' && bytes[size - 1] != '\r';
-}
-
-void terminal_clear(void)
-{
-    put(CLEAR, sizeof(CLEAR) - 1);
-    left_open = false;
 }
 
 /* Behind `before`: the codes of 0x80 to 0x9f are commands, too, as UTF-8 writes them or alone;
@@ -90,16 +74,13 @@ void terminal_write(const char *bytes, size_t size)
     char text[PIECE];
     size_t used = 0;
 
-    if (left_open && size && bytes[0] != '\n')
-        put("\n", 1);
-    left_open = left_open && !size;
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] != '\r') {         /* The end of a line is enough. */
             before = is_command((unsigned char)bytes[i], (unsigned char)before) ? '?' : bytes[i];
             text[used++] = before;
         }
         if (used == sizeof(text) || (used && i + 1 == size)) {
-            put(text, used);
+            terminal_pass(text, used);
             used = 0;
         }
     }
@@ -209,7 +190,7 @@ static void echo(const char *bytes, size_t size)
             line_show(&editor.line);
     }
     editor.echo = true;
-    put(bytes, size);
+    terminal_pass(bytes, size);
     editor.echo = false;
 }
 

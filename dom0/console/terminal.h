@@ -20,9 +20,6 @@ void terminal_write(const char *bytes, size_t size);
 /* Bytes as they are, of a guest that he has attached himself to. */
 void terminal_pass(const char *bytes, size_t size);
 
-/* The whole screen, and what comes next is in its first line. */
-void terminal_clear(void);
-
 /*
  * A text that may be long, by one of these two, in a thread: after each line others run, and if
  * they have much to do, for as long as the terminal has just taken. (A real serial line takes 7 ms

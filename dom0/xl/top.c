@@ -18,6 +18,7 @@
 
 #define USUAL_SECONDS 3ul
 #define LOOK_NS (100 * NS_PER_MS)       /* For a key. */
+#define CLEAR "\033[H\033[J"            /* The terminal's screen (ECMA-48: CUP, ED). */
 #define NAME_COLUMNS 10
 
 struct sample {                         /* Of a domain. */
@@ -169,7 +170,7 @@ static void summary(const struct top *top, const struct xen_sysctl_physinfo *mac
     unsigned long free = (unsigned long)machine->free_pages * (PAGE_BYTES / 1024);
     unsigned long day = (unsigned long)(wall_clock_ns() / NS_PER_S % 86400);
 
-    terminal_clear();
+    terminal_pass(CLEAR, sizeof(CLEAR) - 1);
     printk("xl top - %02lu:%02lu:%02lu\n", day / 3600, day / 60 % 60, day % 60);
     printk("%u domains: %u running, %u blocked, %u paused, %u crashed, %u dying, %u shutdown\n",
            count(top, 0), count(top, 'r'), count(top, 'b'), count(top, 'p'), count(top, 'c'),

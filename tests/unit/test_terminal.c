@@ -342,30 +342,6 @@ static void a_line_that_is_full(void **state)
     }
 }
 
-/* Whoever speaks while an attached guest's line has no end yet gets a line of his own. */
-static void a_line_left_open(void **state)
-{
-    static const struct { const char *passed, *want; } rows[] = {
-        { "no end", "no end\nours\n" }, { "an end\n", "an end\nours\n" },
-        { "its beginning\r", "its beginning\rours\n" }, { "", "ours\n" },
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        shown_size = 0;
-        terminal_pass(rows[i].passed, strlen(rows[i].passed));
-        terminal_write("ours\n", 5);
-        assert_int_equal(shown_size, strlen(rows[i].want));
-        assert_memory_equal(shown, rows[i].want, shown_size);
-    }
-    shown_size = 0;
-    terminal_pass("open", 4);
-    terminal_write("", 0);
-    terminal_write("\nours", 5);
-    terminal_write(", too", 5);
-    assert_int_equal(shown_size, strlen("open\nours, too"));
-    assert_memory_equal(shown, "open\nours, too", shown_size);
-}
-
 static void the_end_of_a_line_or_of_all(void **state)
 {
     assert_string_equal(read("destroy all\x03"), "");
@@ -395,8 +371,6 @@ static void text_commands_no_terminal(void **state)
     terminal_pass("\x1b[2J\r\x9b", 6);                /* But who attaches himself wants it so. */
     assert_int_equal(shown_size, 6);
     assert_memory_equal(shown, "\x1b[2J\r\x9b", 6);
-    terminal_clear();                                   /* A line of its own. */
-    assert_memory_equal(shown + 6, "\x1b[H\x1b[J", 6);
     for (size_t i = 0; i < 2000; i++)
         many[i] = i % 3 ? '\x1b' : 'x';
     shown_size = 0;
@@ -496,7 +470,6 @@ int main(void)
         cmocka_unit_test(earlier_lines_come_back),
         cmocka_unit_test(earlier_lines_are_sought),
         cmocka_unit_test(a_line_that_is_full),
-        cmocka_unit_test(a_line_left_open),
         cmocka_unit_test(the_end_of_a_line_or_of_all),
         cmocka_unit_test(text_commands_no_terminal),
         cmocka_unit_test(while_he_waits),
