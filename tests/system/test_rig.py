@@ -68,7 +68,9 @@ def on_domus():
                             usual=[machine.BUILD / "guests/saved.elf", SAVED]) as box:
         found = surveys(box)
         box.create("saved.cfg")
-        count = int(box.see(rf"\(saved\) {COUNTED}").group(1))
+        count = 0
+        while count < 3:                # and has said meanwhile that it can be suspended
+            count = int(box.see(rf"\(saved\) {COUNTED}").group(1))
         box.ask("xl save saved goes")
         return found, image, count
 
