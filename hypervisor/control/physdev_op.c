@@ -17,7 +17,6 @@
 
 /* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
 #define EDGE_TRIGGERED 0
-#define COST_PIRQS     1500         /* instructions: all looked at */
 
 static int set_iopl(struct domain *d, const struct physdev_set_iopl *op)
 {

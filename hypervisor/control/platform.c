@@ -14,7 +14,6 @@
 #include <xen/platform.h>
 #include <xen/sched.h>
 
-#define COST_IDLE 100               /* instructions: a CPU's idle time told */
 #define ACPI_OFF 5u                 /* S5 (ACPI 6.4, 16.1.5) */
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)

@@ -20,7 +20,6 @@
 
 #define LOG_CHUNK 256
 #define COST_CHUNK 250              /* of the log read and written */
-#define COST_IDLE 100               /* a CPU's idle time told */
 #define COST_DEVICE 600             /* its number read, its place looked at, the answer written */
 #define NODE_ITSELF 10              /* a node's distance from itself (ACPI 6.4, 5.2.17 "SLIT") */
 

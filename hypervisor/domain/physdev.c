@@ -26,7 +26,6 @@
 
 #define STORM_WINDOW 10000000ull    /* ns */
 #define STORM_LIMIT  1000
-#define COST_PIRQS   1500           /* instructions: all looked at */
 
 static void mask(const struct pirq *p, bool masked)
 {

@@ -14,6 +14,7 @@
 
 #define GSI_PIRQS 48
 #define NR_PIRQS  256
+#define COST_PIRQS 1500         /* instructions: all looked at */
 
 /* d may use physical interrupts (the control domain). 0 or -ENOMEM. */
 int physdev_create(struct domain *d) must_check;

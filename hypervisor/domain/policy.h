@@ -75,5 +75,6 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
 void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
 void domain_set_cap(struct domain *d, uint32_t percent);        /* of one CPU; 0: none */
 uint64_t cpu_idle_time(const struct cpu *cpu);                  /* ns it had nothing to run */
+#define COST_IDLE 100           /* instructions: a CPU's idle time told to who asks */
 
 #endif

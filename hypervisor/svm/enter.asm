@@ -10,7 +10,6 @@ default rel
 
 %macro EACH_REGISTER 1              ; all but RAX and RSP, which the CPU itself has in its block
     %1 1, rcx
-    %1 2, rdx
     %1 3, rbx
     %1 5, rbp
     %1 6, rsi
@@ -23,6 +22,10 @@ default rel
     %1 13, r13
     %1 14, r14
     %1 15, r15
+    %1 2, rdx                       ; last: FETCH's own
+%endmacro
+%macro FETCH 2
+    mov %2, [rdx + GENERAL(%1)]
 %endmacro
 %macro STORE 2
     mov [rax + GENERAL(%1)], %2
@@ -51,20 +54,7 @@ svm_enter:
     vmsave
     mov rax, rdi
     vmload
-    mov rbx, [rdx + GENERAL(3)]
-    mov rcx, [rdx + GENERAL(1)]
-    mov rbp, [rdx + GENERAL(5)]
-    mov rsi, [rdx + GENERAL(6)]
-    mov rdi, [rdx + GENERAL(7)]
-    mov r8, [rdx + GENERAL(8)]
-    mov r9, [rdx + GENERAL(9)]
-    mov r10, [rdx + GENERAL(10)]
-    mov r11, [rdx + GENERAL(11)]
-    mov r12, [rdx + GENERAL(12)]
-    mov r13, [rdx + GENERAL(13)]
-    mov r14, [rdx + GENERAL(14)]
-    mov r15, [rdx + GENERAL(15)]
-    mov rdx, [rdx + GENERAL(2)]
+    EACH_REGISTER FETCH
     vmrun
     vmsave                          ; RAX is ours again: the block's address
     mov rax, [rsp + 8]

@@ -42,8 +42,6 @@
 /* Its own PAT has write-back in all eight places: whatever its page tables say, it sees memory as
  * all others do (advisory 402). */
 #define PAT_CACHED 0x0606060606060606ul
-#define DR6_NONE 0xffff0ff0ul
-#define DR7_NONE 0x400ul
 #define ASID 1
 #define FLUSH_ALL 1
 #define EXIT_INIT 0x63
@@ -136,8 +134,8 @@ void run_to_vmcb(const struct domus_run *r, struct vmcb *v)
     v->cr3 = r->cr3;
     v->cr0 = r->cr0 | CR0_ET;
     v->cr2 = r->cr2;
-    v->dr7 = DR7_NONE;
-    v->dr6 = DR6_NONE;
+    v->dr7 = DR7_FIXED;
+    v->dr6 = DR6_FIXED;
     v->rflags = r->rflags | RFLAGS_FIXED;
     v->rip = r->rip;
     v->rax = r->general[0];

@@ -100,10 +100,8 @@ void svm_init(void)
 /* The exit leaves breakpoints off, and in DR6 what was the guest's. */
 static void debug_registers_restore(const struct vcpu *v)
 {
-    uint64_t dr7 = v->hw.debugreg[7] & 0xff ? v->hw.debugreg[7] : 0x400;
-
-    __asm__ volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
-    __asm__ volatile("mov %0, %%dr7" : : "r"(dr7));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
+    write_dr(7, v->hw.debugreg[7] & DR7_ENABLED ? v->hw.debugreg[7] : DR7_FIXED);
 }
 
 /* The exit may read the descriptors of CS, SS, DS and ES again, from the GDT, while LDTR is the
