@@ -15,6 +15,7 @@
 #include <ucontext.h>
 #include <Zydis/Zydis.h>
 #include "interpret_host.h"
+#include "tests/unit/random.h"
 
 /* --- the processor ---------------------------------------------------------------------------- */
 
@@ -100,16 +101,6 @@ struct test_case {
     struct instruction insn;
     uint64_t general[16], flags;
 };
-
-static uint64_t random_state;
-
-static uint64_t random_word(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * 0x2545f4914f6cdd1dull;
-}
 
 /* Often near where something happens. */
 static uint64_t random_value(void)

@@ -15,6 +15,7 @@
 #include <ucontext.h>
 #include "interpret_host.h"
 #include "pvguest-sdk/monitor/translator.h"
+#include "tests/unit/random.h"
 
 /* --- the processor: from registers to the next int3 ------------------------------------------- */
 
@@ -102,16 +103,6 @@ static void set_up(void)
 }
 
 /* --- programs --------------------------------------------------------------------------------- */
-
-static uint64_t random_state;
-
-static uint64_t random_word(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * 0x2545f4914f6cdd1dull;
-}
 
 static uint8_t *at;
 

@@ -11,18 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pvguest-sdk/monitor/translator.h"
+#include "tests/unit/random.h"
 
 static struct translator translator;
-static uint64_t random_state;
-
-static uint64_t random_word(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * 0x2545f4914f6cdd1dull;
-}
-
 /* Often the beginning of something that is not harmless. */
 static uint8_t random_byte(void)
 {
