@@ -11,6 +11,7 @@ import io
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -23,6 +24,7 @@ if os.geteuid() == 0:
 
 
 CHECKSUM = "package.sha256"
+WANTED = "package.wanted"         # the patterns that were unpacked: others are fetched anew
 
 
 class Unavailable(Exception):
@@ -54,9 +56,12 @@ def fetch(folder, package, *wanted, apt=()):
     package that was, and its checksum: checksum()."""
     folder = pathlib.Path(folder).resolve()
     root, scratch = folder / package, folder / f"{package}.new"
-    if root.exists():
+    asked = "".join(f"{pattern}\n" for pattern in wanted)
+    if (root / WANTED).exists() and (root / WANTED).read_text() == asked:
         return root
-    scratch.mkdir(parents=True, exist_ok=True)
+    for stale in root, scratch:                 # other files of it were wanted; a fetch that broke
+        shutil.rmtree(stale, ignore_errors=True)
+    scratch.mkdir(parents=True)
     call("apt-get", *APT_OPTIONS, *apt, "-qq", "download", package, cwd=scratch)
     deb = next(scratch.glob("*.deb"), None)
     if not deb:
@@ -67,6 +72,7 @@ def fetch(folder, package, *wanted, apt=()):
         tar.extractall(scratch, [member for member in tar
                                  if any(fnmatch.fnmatch(member.name, w) for w in wanted)])
     (scratch / CHECKSUM).write_text(f"{hashlib.sha256(deb.read_bytes()).hexdigest()}  {deb.name}\n")
+    (scratch / WANTED).write_text(asked)
     deb.unlink()
     scratch.rename(root)
     return root
