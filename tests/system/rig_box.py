@@ -43,7 +43,7 @@ class Rig(machine.Machine):
     written to the disk is forgotten."""
 
     def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, domus=None, snapshot=True,
-                 extra=()):
+                 smp=None, extra=()):
         available(domus)
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Rig(machine.Machine):
         super().__init__(name, hypervisor=domus or xen,
                          modules=[[kernel, "console=hvc0", "quiet"],
                                   [FOLDER / "rig.cpio.gz"]], memory=memory,
-                         disk=disk, snapshot=snapshot, net="user,id=n0",
+                         smp=smp, disk=disk, snapshot=snapshot, net="user,id=n0",
                          extra=["-drive", f"if=none,id=d1,file={guests},format=raw,readonly=on",
                                 "-device", "virtio-blk-pci,drive=d1", *extra])
         self.up = 0.0                       # when the last guest's shell was there (time.monotonic)

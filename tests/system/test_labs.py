@@ -23,8 +23,9 @@ import lab  # noqa: E402
 BUILT = ["gen", "hv-obj", "guest-obj", "guests", "headers", "unit", "native", "loader.elf",
          "loader.elf.o", "libpvguest.a", "libpvdrivers.a", "domus.elf"]
 # A grader that does not wait long for what hangs, as holes do.
-QUIET = {name: value for name, value in os.environ.items()
-         if not name.startswith(("MAKE", "MFLAGS", "DOMUS_SMP"))} | {"GRADE_SECONDS": "8"}
+OURS = "MAKE", "MFLAGS", "DOMUS_SMP", "DOMUS_HYPERVISOR", "DEBUG"   # this run's, not a student's
+QUIET = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} \
+    | {"GRADE_SECONDS": "8"}
 
 
 def run(*words, cwd=ROOT, **variables):

@@ -80,11 +80,11 @@ def ask(box, line, timeout=60):
 
 
 def interrupts(box, name):
-    """How many a device's queue has had; each comes by an MSI-X vector that the hypervisor made a
-    physical interrupt of dom0's."""
-    count = re.search(rf"^ *\d+: +(\d+) +xen-pirq +-msi-x +{name}",
-                      ask(box, "cat /proc/interrupts"), re.M)
-    return int(count.group(1))
+    """How many a device's queues have had on all CPUs; each comes by an MSI-X vector that the
+    hypervisor made a physical interrupt of dom0's."""
+    counts = re.findall(rf"^ *\d+:((?: +\d+)+) +xen-pirq +-msi-x +{name}",
+                        ask(box, "cat /proc/interrupts"), re.M)
+    return sum(int(count) for row in counts for count in row.split())
 
 
 def test_it_is_the_control_domain(box):
@@ -107,13 +107,13 @@ def test_its_drivers_have_the_disk_and_the_card(box):
 
 
 def test_the_disk_is_read_and_written(box):
-    before = interrupts(box, r"virtio0-req\.0")
+    before = interrupts(box, r"virtio0-req\.\d")
     block = "bs=512 count=1 2>/dev/null"
     assert ask(box, f"dd if=/dev/vda skip={PLACE // 512} iflag=direct {block}").strip() == \
         MARK.decode()
     ask(box, f"printf 'written by Linux%496s' '' | dd of=/dev/vda seek={PLACE // 512} oflag=direct "
              f"conv=notrunc {block}; sync")
-    assert interrupts(box, r"virtio0-req\.0") >= before + 2
+    assert interrupts(box, r"virtio0-req\.\d") >= before + 2
     with box.disk.open("rb") as image:
         image.seek(PLACE)
         assert image.read(16) == b"written by Linux"
@@ -122,7 +122,7 @@ def test_the_disk_is_read_and_written(box):
 def test_the_card_is_heard(box):
     ask(box, "ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
     assert "3 packets received" in ask(box, "ping -c 3 -i 0.2 10.0.2.2")
-    assert interrupts(box, r"virtio1-input\.0") >= 3
+    assert interrupts(box, r"virtio1-input\.\d") >= 3
 
 
 def test_it_switches_the_machine_off(box):

@@ -64,8 +64,9 @@ def on_domus():
     image = machine.BUILD / "disks/rig.img"
     image.parent.mkdir(parents=True, exist_ok=True)
     disk.make_disk(image, [("scratch", 16, None), ("goes", 12, None), ("comes", 12, None)])
+    # One CPU: Xen tells a guest of the machine's cores as if they were its own.
     with linux_box.LinuxBox("rig-domus", configs("scratch"), disk=image, on_xen=False, domus=SAME,
-                            usual=[machine.BUILD / "guests/saved.elf", SAVED]) as box:
+                            smp=1, usual=[machine.BUILD / "guests/saved.elf", SAVED]) as box:
         found = surveys(box)
         box.create("saved.cfg")
         count = 0
@@ -79,7 +80,7 @@ def on_domus():
 def on_xen(on_domus):
     """(surveys on real Xen, the machine)"""
     with rig_box.Rig("rig-xen", configs("/dev/disk/scratch"), disk=on_domus[1],
-                     snapshot=False) as box:
+                     smp=1, snapshot=False) as box:
         yield surveys(box), box
 
 
