@@ -26,24 +26,11 @@ static spinlock_t window_lock = SPINLOCK(LOCK_WINDOWS);
 /* behind GDT pages that a guest has not: null descriptors */
 static uint64_t zero_page[512] aligned(PAGE_SIZE);
 
-/* The window's own page table is never taken away again, so this pointer stays good. */
-static uint64_t *window_entry(uint64_t va)
-{
-    const uint64_t *table = hv_l4;
-
-    for (unsigned int level = 4; level > 1; level--) {
-        uint64_t e = table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
-
-        table = maddr_to_virt(MADDR(e & PTE_MFN_MASK));
-    }
-    return (uint64_t *)(uint64_t)table + (va >> PAGE_SHIFT & 511);
-}
-
 /* Flushed here only: a window's vCPU is current, or no CPU has it, and whichever has it next loads
  * CR3 first. RING0_LOCK: `used` is written without its lock where window_create fails. */
 static void set_page(uint64_t va, mfn_t m, uint64_t flags)
 {
-    *window_entry(va) = flags ? mfn_to_maddr(m).a | flags : 0;
+    *hv_entry(va, 1) = flags ? mfn_to_maddr(m).a | flags : 0;
     tlb_flush_page(va);
 }
 
@@ -70,8 +57,8 @@ int window_create(struct vcpu_window *w)
 
     if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
     w->base = WINDOW_VIRT + slot * WINDOW_SIZE;
-    /* makes the page table, for good */
-    if (!hv_map_page(w->base, virt_to_mfn(zero_page), WINDOW_RO)) {
+    /* makes the page table, for good: from here on there is an entry for each of its pages */
+    if (!hv_entry(w->base, 1)) {
         used[slot / 64] &= ~(1UL << slot % 64);
         w->base = 0;
         return fail(-ENOMEM, "no memory for a window's page table");
@@ -189,7 +176,7 @@ int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries)
     if (entries == w->ldt_entries && (base == w->ldt_base || !entries)) return 0;
     spend(LDT_PAGES * COST_ENTRY);
     for (unsigned int i = 0; i < LDT_PAGES; i++) {
-        uint64_t va = w->base + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
+        uint64_t va = w->base + LDT_WINDOW + i * PAGE_SIZE, e = *hv_entry(va, 1);
 
         if (!e)
             continue;
@@ -210,7 +197,7 @@ bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t cr2)
 
     if (!w->base || offset >= LDT_PAGES * PAGE_SIZE || offset >= w->ldt_entries * 8UL) return false;
     /* mapped: the fault is about something else */
-    if (*window_entry(cr2)) return false;
+    if (*hv_entry(cr2, 1)) return false;
     spin_lock(&t->owner->pagetable_lock);
     e = mmu_walk(t, va);
     if (e && (*e & PTE_PRESENT) && !mfn_is_io(pte_mfn(*e)) &&
@@ -227,7 +214,7 @@ void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
     for (unsigned int i = 0; i < (w->gdt_entries + 511) / 512; i++)
         seen(w->gdt_frames[i]);
     for (unsigned int i = 0; w->base && i < LDT_PAGES; i++) {
-        uint64_t e = *window_entry(w->base + LDT_WINDOW + i * PAGE_SIZE);
+        uint64_t e = *hv_entry(w->base + LDT_WINDOW + i * PAGE_SIZE, 1);
 
         if (e)
             seen(pte_mfn(e));
