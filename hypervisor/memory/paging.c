@@ -204,7 +204,7 @@ static void own_by(mfn_t m, struct domain_memory *owner, uint64_t state)
 }
 
 /* Everything that no RAM region covers belongs to special_io, and has no reference to take another
- * from: each entry goes device_page_ok's way. So does RAM below 1 MiB: kernels look for what the
+ * from: each entry goes check_device_page's way. So does RAM below 1 MiB: kernels look for what the
  * firmware left there as if it were a device's. */
 static void own_holes(const struct boot_info *info)
 {
