@@ -32,12 +32,17 @@ struct config_device {
         (type *)(uintptr_t)(device)->spec;                                   \
     })
 
+#define DEVICE_MOST_BYTES 256u          /* Of an element, with its NUL; */
+#define DEVICE_TEXT_BYTES 512u          /* and of one that we write. */
+
 struct device_syntax {
     const char *key;                    /* Of the list in a configuration. */
     const char *example;                /* An element of that. */
     bool numbered;                      /* The parser says which number it has. */
     /* 0, or -EINVAL with the problem's text filled in. */
     int (*parse)(const char *text, struct config_device *device, struct problem *problem);
+    /* The element again, as `parse` takes it. */
+    void (*write)(const struct config_device *device, char text[DEVICE_TEXT_BYTES]);
     /* What both would be called, if a guest cannot have them both; else NULL. May be NULL. */
     const char *(*same)(const struct config_device *one, const struct config_device *other);
     /* What of it does nothing: a sentence, or NULL. May be NULL. */
@@ -46,7 +51,5 @@ struct device_syntax {
 
 #define DEVICE_SYNTAX(name, prefix) extern const struct device_syntax prefix##_syntax;
 DEVICE_KINDS_TABLE(DEVICE_SYNTAX)
-
-#define DEVICE_MOST_BYTES 256u          /* Of an element, with its NUL. */
 
 #endif

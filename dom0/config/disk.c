@@ -399,10 +399,21 @@ static const char *same(const struct config_device *one, const struct config_dev
     return one->number == other->number ? config_of(struct config_disk, other)->vdev : NULL;
 }
 
+static void write(const struct config_device *device, char text[DEVICE_TEXT_BYTES])
+{
+    const struct config_disk *disk = config_of(struct config_disk, device);
+
+    snprintf(text, DEVICE_TEXT_BYTES, "vdev=%s, access=%s, %s%s%starget=%s", disk->vdev,
+             disk->writable ? "rw" : "ro", disk->cdrom ? "devtype=cdrom, " : "",
+             disk->untrusted ? "untrusted, " : "", disk->no_discard ? "no-discard, " : "",
+             disk->partition);
+}
+
 const struct device_syntax disk_syntax = {
     .key = "disk",
     .example = "phy:PARTITION,xvda,w",
     .numbered = true,
     .parse = parse,
+    .write = write,
     .same = same,
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See text.h. Whatever was chosen is written, what has a default and was left at it is not. */
 #include "dom0/config/text.h"
-#include "dom0/config/disk.h"
-#include "dom0/config/vif.h"
 #include <stdarg.h>
 
 struct out { char *text; size_t size; };
@@ -70,54 +68,19 @@ static void add_cpus(struct out *out, const char *key, const uint64_t *cpus, uns
     add(out, " ]\n");
 }
 
-static void add_disk(struct out *out, const struct config_device *device)
-{
-    const struct config_disk *disk = config_of(struct config_disk, device);
-
-    add(out, "vdev=%s, access=%s, %s%s%starget=%s", disk->vdev, disk->writable ? "rw" : "ro",
-        disk->cdrom ? "devtype=cdrom, " : "", disk->untrusted ? "untrusted, " : "",
-        disk->no_discard ? "no-discard, " : "", disk->partition);
-}
-
-static void add_vif(struct out *out, const struct config_device *device)
-{
-    static const uint8_t none[6];
-    const struct config_vif *vif = config_of(struct config_vif, device);
-    const uint8_t *mac = vif->mac;
-
-    add(out, "bridge=%s", vif->bridge);
-    if (memcmp(mac, none, sizeof(none)))
-        add(out, ",mac=%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-            mac[5]);
-    if (vif->name[0])
-        add(out, ",vifname=%s", vif->name);
-    if (vif->ip[0])
-        add(out, ",ip=%s", vif->ip);
-    if (vif->mtu)
-        add(out, ",mtu=%u", vif->mtu);
-    if (vif->rate_bytes)
-        add(out, ",rate=%luB/s@%uus",
-            (unsigned long)((vif->rate_bytes * 1000000 + vif->rate_usecs - 1) / vif->rate_usecs),
-            vif->rate_usecs);
-    add(out, "%s%s", vif->spoof ? ",spoof=1" : "", vif->untrusted ? ",untrusted" : "");
-}
-
 static void add_devices(struct out *out, const struct config *config)
 {
-    static void (*const element[])(struct out *, const struct config_device *) = {
-        [DEVICE_DISK] = add_disk, [DEVICE_VIF] = add_vif,
-    };
+    char text[DEVICE_TEXT_BYTES];
 
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
         const struct config_devices *devices = &config->devices[kind];
 
         for (unsigned i = 0; i < devices->count; i++) {
+            device_syntaxes[kind]->write(&devices->device[i], text);
             if (i)
-                add(out, ", '");
+                add(out, ", '%s'", text);
             else
-                add(out, "%s = [ '", device_syntaxes[kind]->key);
-            element[kind](out, &devices->device[i]);
-            add(out, "'");
+                add(out, "%s = [ '%s'", device_syntaxes[kind]->key, text);
         }
         if (devices->count)
             add(out, " ]\n");

@@ -296,9 +296,45 @@ static const char *warning(const struct config_device *device)
                : NULL;
 }
 
+__attribute__((format(printf, 2, 3))) static void add(char text[DEVICE_TEXT_BYTES],
+                                                      const char *format, ...)
+{
+    size_t length = strlen(text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text + length, DEVICE_TEXT_BYTES - length, format, arguments);
+    va_end(arguments);
+}
+
+static void write(const struct config_device *device, char text[DEVICE_TEXT_BYTES])
+{
+    static const uint8_t none[6];
+    const struct config_vif *vif = config_of(struct config_vif, device);
+    const uint8_t *mac = vif->mac;
+
+    text[0] = '\0';
+    add(text, "bridge=%s", vif->bridge);
+    if (memcmp(mac, none, sizeof(none)))
+        add(text, ",mac=%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+            mac[5]);
+    if (vif->name[0])
+        add(text, ",vifname=%s", vif->name);
+    if (vif->ip[0])
+        add(text, ",ip=%s", vif->ip);
+    if (vif->mtu)
+        add(text, ",mtu=%u", vif->mtu);
+    if (vif->rate_bytes)
+        add(text, ",rate=%luB/s@%uus",
+            (unsigned long)((vif->rate_bytes * 1000000 + vif->rate_usecs - 1) / vif->rate_usecs),
+            vif->rate_usecs);
+    add(text, "%s%s", vif->spoof ? ",spoof=1" : "", vif->untrusted ? ",untrusted" : "");
+}
+
 const struct device_syntax vif_syntax = {
     .key = "vif",
     .example = "mac=00:16:3e:01:02:03,bridge=br0",
     .parse = parse,
+    .write = write,
     .warning = warning,
 };

@@ -37,7 +37,7 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
 
     tree_work++;
     if (!node) return NULL;
-    node->generation = node->born = ++last_generation;
+    node->generation = node->made = ++last_generation;
     node->perms = *perms;
     node->name = copy_bytes(name, name_size);
     node->name_size = name_size;
@@ -195,7 +195,7 @@ struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
     struct tree_node *node = find(root, path);
 
     tree_work++;
-    if (node && node->child_count && node->born <= until) return enter(path, node, 0, parent);
+    if (node && node->child_count && node->made <= until) return enter(path, node, 0, parent);
     while (*path) {
         const char *name;
         bool found;

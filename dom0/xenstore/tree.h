@@ -37,7 +37,7 @@ struct tree_perms {
 struct tree_node {
     /* Never repeats; changes with the value, the permissions or the list of children. */
     uint64_t generation;
-    uint64_t born;              /* Its first one. */
+    uint64_t made;              /* Its first one. */
     struct tree_perms perms;
     char *name;
     size_t name_size;

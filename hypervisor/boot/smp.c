@@ -43,13 +43,7 @@ void ap_main(void);
 
 static bool round_comes(uint32_t round)
 {
-    uint64_t deadline = now_ns() + START_NS;
-
-    while (__atomic_load_n(&tsc_round, __ATOMIC_ACQUIRE) != round) {
-        cpu_relax();
-        if (now_ns() > deadline) return false;
-    }
-    return true;
+    return holds_within(START_NS, __atomic_load_n(&tsc_round, __ATOMIC_ACQUIRE) == round);
 }
 
 /* Each writes down its TSC after it has seen the other's, which it can then not be behind. Both
@@ -110,9 +104,7 @@ static void start(uint32_t apic_id)
     }
     tsc_round = 0;
     lapic_send_init(apic_id);
-    /* Intel's 10 ms after INIT */
-    for (uint64_t deadline = now_ns() + 10000000; now_ns() < deadline;)
-        cpu_relax();
+    wait_ns(10000000);              /* Intel's 10 ms after INIT */
     lapic_send_startup(apic_id, TRAMPOLINE >> 12);
     if (!compare_tscs(0)) {         /* its first round shows that it has come */
         log_warn("the CPU with APIC id %u did not start: it is left out", apic_id);

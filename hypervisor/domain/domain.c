@@ -92,6 +92,7 @@ struct domain *domain_get(domid_t id)
 /* The next one in use, or not in use, from `first` up; MAX_DOMAINS: there is none. */
 static uint32_t next_number(uint32_t first, bool in_use)
 {
+    lock_needed(&domain_list_lock);
     for (uint32_t n = first; n < MAX_DOMAINS; n = (n | 63) + 1) {
         uint64_t found = (in_use ? numbers[n / 64] : ~numbers[n / 64]) >> n % 64;
 

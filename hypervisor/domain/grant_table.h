@@ -61,7 +61,7 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
 }
 
 /*
- * All of these answer with a GNTST_* status. One that is not okay is born here: the reason is
+ * All of these answer with a GNTST_* status. One that is not okay comes from here: the reason is
  * written down as with fail(). What stands in another domain's entries is not told: the reference
  * is all that the refused one knows of them.
  */

@@ -68,6 +68,7 @@ void find_cpu(const struct turn *t, uint64_t now)
 {
     struct cpu *cpu = NULL;
 
+    lock_needed(&policy.lock);
     if (unlikely(t->share->parked) || find_idle_cpu(t)) return;
     if (unlikely(preferred(t)))
         cpu = richest_cpu(t, preferred(t), now);

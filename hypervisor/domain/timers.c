@@ -37,6 +37,12 @@ void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), 
     *t = (struct timer){ .owner = owner, .fire = fire, .arg = arg };
 }
 
+static void disarm(struct timer_queue *q, struct timer *t)
+{
+    lock_needed(&q->lock);
+    pq_remove(&q->armed, &t->node);
+}
+
 /* It fires on the CPU where it was set last. An alarm that was set for it elsewhere rings for
  * nobody. */
 void timer_set(struct timer *t, uint64_t deadline)
@@ -49,7 +55,7 @@ void timer_set(struct timer *t, uint64_t deadline)
     }
     spin_lock(&q->lock);
     if (timer_armed(t))
-        pq_remove(&q->armed, &t->node);
+        disarm(q, t);
     pq_insert(&q->armed, &t->node, deadline);
     if (deadline < q->alarm)
         set_alarm(q, deadline);
@@ -60,7 +66,7 @@ void timer_stop(struct timer *t)
 {
     if (!timer_armed(t)) return;
     spin_lock(&t->queue->lock);
-    pq_remove(&t->queue->armed, &t->node);
+    disarm(t->queue, t);
     spin_unlock(&t->queue->lock);
 }
 
@@ -72,7 +78,7 @@ static struct timer *take_due(struct timer_queue *q, uint64_t now)
     spin_lock(&q->lock);
     if (q->armed.first && q->armed.first->key <= now) {
         t = container_of(q->armed.first, struct timer, node);
-        pq_remove(&q->armed, &t->node);
+        disarm(q, t);
     }
     spin_unlock(&q->lock);
     return t;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where errors are born: see lib/fail.h. */
+/* Where errors come from: see lib/fail.h. */
 #include "lib/fail.h"
 #include "domain/domain.h"
 #include "entry/trap.h"
@@ -80,7 +80,7 @@ int16_t about_status(int status)
 }
 
 /* Is this what was written down last? */
-static bool born_with(const struct last_error *e, int error)
+static bool is_last(const struct last_error *e, int error)
 {
     return error && e->place && e->error == error;
 }
@@ -95,7 +95,7 @@ int about_value(int error, uint64_t value)
 {
     struct last_error *e = &current->last_error;
 
-    if (born_with(e, error) && !(e->about & ~DOMUS_ABOUT_STATUS))
+    if (is_last(e, error) && !(e->about & ~DOMUS_ABOUT_STATUS))
         set_value(e, value);
     return error;
 }
@@ -104,7 +104,7 @@ int about_entry(int error, mfn_t table, unsigned int level, unsigned int slot, u
 {
     struct last_error *e = &current->last_error;
 
-    if (!born_with(e, error) || (e->about & DOMUS_ABOUT_SLOT)) return error;
+    if (!is_last(e, error) || (e->about & DOMUS_ABOUT_SLOT)) return error;
     about_frame(table, level);
     e->about |= DOMUS_ABOUT_SLOT;
     e->slot = slot;

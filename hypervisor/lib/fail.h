@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rule 7: errors are born once. `return fail(-EINVAL, "the frame is not yours");` hands the errno
- * up and writes down in the current vCPU where and why, so that a puzzled guest can ask (hypercall
- * 55, DOMUS_last_error) and a debug build can print it.
+ * Rule 7: an error has one source. `return fail(-EINVAL, "the frame is not yours");` hands the
+ * errno up and writes down in the current vCPU where and why, so that a puzzled guest can ask
+ * (hypercall 55, DOMUS_last_error) and a debug build can print it.
  *
  * Of one call the last word counts, for it is what the guest gets: who makes another errno or a
  * status out of a helper's refusal says so by a fail() of its own, and that replaces the helper's.
@@ -49,7 +49,7 @@ int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
 int fail_value_at(int error, struct refusal *place, uint64_t value) cold;
 int expected_at(int error, struct refusal *place) cold;
 
-/* The GNTST_* status of a request, which is no errno, likewise: where it is not okay it is born. */
+/* Likewise a request's status that is not okay, GNTST_*, which is no errno. */
 #define refuse(status, why)              about_status(fail((status), (why)))
 #define refuse_frame(status, why, m)     about_status(fail_frame((status), (why), (m), 0))
 #define refuse_value(status, why, value) about_status(fail_value((status), (why), (value)))

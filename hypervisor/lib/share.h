@@ -87,7 +87,7 @@ struct runqueue {                   /* the machine's; zeroes are an empty one */
     } mixed[MIXED_LANES];
 };
 
-/* A domain is born as one that has just had its turn: it is no way to a better place to end and to
+/* A domain begins as one that has just had its turn: it is no way to a better place to end and to
  * begin again. */
 void share_init(struct share *s, const struct runqueue *q);
 /* Its time has changed while it was queued. */

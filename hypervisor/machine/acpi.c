@@ -190,12 +190,12 @@ void machine_poweroff(void)
         if (acpi.pm1b_control)
             port_write(acpi.pm1b_control, 2, acpi.sleep_type_b << 10 | 1 << 13);
     }
-    /* the chipset takes its time */
-    for (uint64_t end = now_ns() + 1000000000; now_ns() < end;)
-        cpu_relax();
+    wait_ns(1000000000);            /* the chipset takes its time */
     printk("it is now safe to switch off this machine");
     machine_halt();
 }
+
+#define RESET_NS 100000000ul        /* for one way to it, before the next is tried */
 
 void machine_reset(void)
 {
@@ -204,12 +204,10 @@ void machine_reset(void)
     console_end();
     if (acpi.reset.valid && acpi.reset.space == 1)
         outb((uint16_t)acpi.reset.address, acpi.reset.value);
-    for (uint64_t end = now_ns() + 100000000; now_ns() < end;)
-        cpu_relax();
+    wait_ns(RESET_NS);
     outb(0xcf9, 0x02);
     outb(0xcf9, 0x06);                                  /* the chipset's reset register */
-    for (uint64_t end = now_ns() + 100000000; now_ns() < end;)
-        cpu_relax();
+    wait_ns(RESET_NS);
     __asm__ volatile("lidt %0; int3" : : "m"(none));    /* last resort: a triple fault */
     machine_halt();
 }

@@ -86,10 +86,4 @@ void locks_left(void)
           (uint64_t)locks->lock[locks->count - 1], locks->lock[locks->count - 1]->rank);
 }
 
-#else
-
-void lock_check_start(void)
-{
-}
-
 #endif

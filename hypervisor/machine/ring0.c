@@ -9,15 +9,11 @@
 #include "machine/vectors.h"
 
 /* Nobody is in ring 0 for a thousandth of it; a host that runs us may be. */
-#define PATIENCE_S 30
+#define PATIENCE_S  30ul
+#define PATIENCE_NS (PATIENCE_S * 1000000000)
 
 struct ring0_lock ring0_lock;
 bool ring0_shared;
-
-static uint64_t patience(void)
-{
-    return tsc_khz() * 1000 * PATIENCE_S;
-}
 
 /* What the holder of the lock may be waiting for. */
 static void serve(struct cpu *cpu)
@@ -43,8 +39,8 @@ void ring0_wait(void)
         if (!__atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED))
             start = rdtsc();        /* boot has it until the first guest runs */
         waited = rdtsc() - start;
-        if (waited > patience())
-            panic("CPU %u has waited %u s for another to leave ring 0", cpu->id, PATIENCE_S);
+        if (waited > tsc_khz() * 1000 * PATIENCE_S)
+            panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id, PATIENCE_S);
     }
     cpu->waits++;
     cpu->longest_wait = MAX(cpu->longest_wait, waited);
@@ -110,13 +106,8 @@ void cpu_reschedule(struct cpu *cpu)
 
 static void wait_for(const struct cpu *cpu)
 {
-    uint64_t start = rdtsc();
-
-    while (__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)) {
-        cpu_relax();
-        if (rdtsc() - start > patience())
-            panic("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
-    }
+    if (!holds_within(PATIENCE_NS, !__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)))
+        panic("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
 }
 
 /* One that sleeps would not wait at the lock, and has no guest. */

@@ -13,7 +13,7 @@
 #include "machine/io.h"
 #include "machine/system_time.h"
 
-#define PATIENCE_S 5
+#define PATIENCE_NS 5000000000ul
 
 static bool stopping;
 static uint32_t turn, told;         /* whose turn it is to tell, and who has: number plus 1 */
@@ -39,16 +39,9 @@ void cpu_stopped(const struct cpu_user_regs *regs)
 
 static void hear(const struct cpu *cpu)
 {
-    uint64_t start = rdtsc();
-
     __atomic_store_n(&turn, cpu->id + 1, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != cpu->id + 1) {
-        cpu_relax();
-        if (rdtsc() - start < tsc_khz() * 1000 * PATIENCE_S)
-            continue;
+    if (!holds_within(PATIENCE_NS, __atomic_load_n(&told, __ATOMIC_ACQUIRE) == cpu->id + 1))
         log_error("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
-        return;
-    }
 }
 
 void cpus_stop(void)

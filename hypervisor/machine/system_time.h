@@ -16,6 +16,15 @@ extern uint32_t time_version;               /* counts corrections of the clock *
 void clock_start(void);                     /* measures TSC and APIC timer; now_ns() starts at 0 */
 uint64_t now_ns(void);                      /* system time since boot */
 uint64_t tsc_khz(void);
+/* Looks until the condition holds, so long at most. False: it still does not. (With
+ * machine/io.h.) */
+#define holds_within(ns, condition) ({ \
+    const uint64_t end_ = now_ns() + (ns); \
+    bool holds_; \
+    while (!(holds_ = (condition)) && now_ns() < end_) \
+        cpu_relax(); \
+    holds_; })
+#define wait_ns(ns) ((void)holds_within(ns, false))
 /* Corrects the clock if it is time for it; to be called each second or so. True: it was, and guests
  * must be told. */
 bool clock_correct(uint64_t now) must_check;

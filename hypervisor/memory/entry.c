@@ -46,14 +46,14 @@ void entry_init(void)
 
 /* A not-present entry may hold anything that the hardware ignores, and some hardware does not
  * (memory/l1tf.h). */
-static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
+static int check_absent_entry(const struct walk *w, unsigned int level, uint64_t e)
 {
     if (likely(!l1tf_vulnerable) || w->owner->trusted) return 0;
     if (l1tf_safe(e, level, device_address_mask, max_frame << PAGE_SHIFT)) return 0;
     return fail(-EINVAL, "a not-present entry with an address of RAM (L1TF)");
 }
 
-static int device_page_ok(const struct walk *w, uint64_t e)
+static int check_device_page(const struct walk *w, uint64_t e)
 {
     if (!w->owner->trusted)
         return fail(-EINVAL, "not RAM: only the control domain may map device pages");
@@ -69,10 +69,10 @@ static int l1_get_other(const struct walk *w, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (!(e & PTE_PRESENT)) return absent_entry_ok(w, 1, e);
+    if (!(e & PTE_PRESENT)) return check_absent_entry(w, 1, e);
     if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved or PAT bits in a level-1 entry");
     spend(COST_TYPE);
-    if (mfn_is_io(m)) return device_page_ok(w, e);
+    if (mfn_is_io(m)) return check_device_page(w, e);
     if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");
     return e & PTE_WRITE ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
 }
@@ -91,7 +91,7 @@ int entry_get(struct walk *w, unsigned int level, uint64_t *e)
     int error;
 
     if (level == 1) return l1_get(w, e);
-    if (!(*e & PTE_PRESENT)) return absent_entry_ok(w, level, *e);
+    if (!(*e & PTE_PRESENT)) return check_absent_entry(w, level, *e);
     if (*e & ~TABLE_ALLOWED)
         return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
     error = table_get(w, pte_mfn(*e), level - 1);

@@ -71,14 +71,13 @@ static void frame_free(struct frame *f)
     spend(COST_FRAME);
 }
 
-/* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
-static void queue_undo(struct frame *f)
+void frame_move(struct frame *f, struct list *to)
 {
     struct domain_memory *d = f->owner;
 
     spin_lock(&d->lock);
     list_remove(&f->link);
-    list_append(&d->undoing, &f->link);
+    list_append(to, &f->link);
     spin_unlock(&d->lock);
 }
 
@@ -87,7 +86,7 @@ void frame_finish(struct frame *f, enum pt_result r)
     if (r == PT_LAST)
         frame_free(f);
     else if (r == PT_UNDO)
-        queue_undo(f);
+        frame_move(f, &f->owner->undoing);     /* mmu_undo's */
 }
 
 /* ---- references ---- */

@@ -78,6 +78,9 @@ static inline void frame_put_writable(mfn_t m)
     frame_put_type(m);
 }
 
+/* To the end of another of its owner's lists. */
+void frame_move(struct frame *f, struct list *to);
+
 /* What is left to do after a transition: PT_LAST frees the frame, PT_UNDO queues the table.
  * (validate.c, undo.c) */
 void frame_finish(struct frame *f, enum pt_result r);

@@ -207,27 +207,22 @@ struct piece { struct piece *next; };
 static struct piece *pieces[BIGGEST + 1];
 static spinlock_t pieces_lock = SPINLOCK(LOCK_PIECES);
 
-static unsigned int size_class(size_t size)
+/* The smallest power of two that holds it, from `least` on; beyond BIGGEST: whole pages. */
+static unsigned int size_class(size_t size, unsigned int least)
 {
-    unsigned int c = SMALLEST;
-
-    while (size > 1UL << c)
-        c++;
-    return c;                           /* beyond BIGGEST: whole pages */
+    while (size > 1UL << least)
+        least++;
+    return least;
 }
 
 static unsigned int page_order(size_t size)
 {
-    unsigned int order = 0;
-
-    while (size > PAGE_SIZE << order)
-        order++;
-    return order;
+    return size_class(size, PAGE_SHIFT) - PAGE_SHIFT;
 }
 
 void *hv_alloc(size_t size)
 {
-    unsigned int c = size_class(size);
+    unsigned int c = size_class(size, SMALLEST);
     struct piece *p;
 
     if (c > BIGGEST) return hv_alloc_pages(page_order(size));
@@ -250,7 +245,7 @@ void *hv_alloc(size_t size)
 
 void hv_free(void *p, size_t size)
 {
-    unsigned int c = size_class(size);
+    unsigned int c = size_class(size, SMALLEST);
     struct piece *piece = p;
 
     if (!p) return;

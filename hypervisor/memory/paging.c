@@ -115,9 +115,7 @@ static uint64_t *new_table(void)
     return early_end ? early_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc_pages(0);
 }
 
-/* The entry for va in the table of `level` (1, or 2 for a big page), with the tables above made as
- * needed. NULL: no memory. */
-static uint64_t *hv_entry(uint64_t va, unsigned int level)
+uint64_t *hv_entry(uint64_t va, unsigned int level)
 {
     uint64_t *table = hv_l4;
 
@@ -135,16 +133,6 @@ static uint64_t *hv_entry(uint64_t va, unsigned int level)
     }
 }
 
-bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags)
-{
-    uint64_t *e = hv_entry(va, 1);
-
-    if (!e) return false;
-    *e = flags ? mfn_to_maddr(m).a | flags : 0;
-    tlb_flush_page(va);
-    return true;
-}
-
 static void map_big(uint64_t va, uint64_t machine, uint64_t bytes, uint64_t flags)
 {
     for (uint64_t at = 0; at < bytes; at += BIG_PAGE)
@@ -159,7 +147,10 @@ void *ioremap(maddr_t start, size_t bytes, bool keep)
 
     if (bytes == 0 || last - first >= 1 << 18) return NULL;
     for (uint64_t m = first; m <= last; m++, ioremap_next += PAGE_SIZE) {
-        if (!hv_map_page(ioremap_next, MFN(m), HV_RW | PTE_PCD | PTE_PWT)) return NULL;
+        uint64_t *e = hv_entry(ioremap_next, 1);
+
+        if (!e) return NULL;
+        *e = mfn_to_maddr(MFN(m)).a | HV_RW | PTE_PCD | PTE_PWT;
         if (keep)
             mfn_reserve(MFN(m));
     }
@@ -213,7 +204,7 @@ static void own_by(mfn_t m, struct domain_memory *owner, uint64_t state)
 }
 
 /* Everything that no RAM region covers belongs to special_io, and has no reference to take another
- * from: each entry goes device_page_ok's way. So does RAM below 1 MiB: kernels look for what the
+ * from: each entry goes check_device_page's way. So does RAM below 1 MiB: kernels look for what the
  * firmware left there as if it were a device's. */
 static void own_holes(const struct boot_info *info)
 {

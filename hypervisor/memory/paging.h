@@ -27,9 +27,9 @@ extern maddr_t hv_cr3;          /* its machine address */
  * map them) when `keep`. */
 void *ioremap(maddr_t start, size_t bytes, bool keep);
 
-/* Map, or with flags 0 unmap, one page in our part of the address space. Flags are page-table bits.
- * Callers: window.c, boot. */
-bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags) must_check;
+/* The entry for va, in our part of the address space, in a table of `level` (1, or 2 for a big
+ * page); the tables above are made as needed, and stay. NULL: no memory. */
+uint64_t *hv_entry(uint64_t va, unsigned int level);
 
 /* Write our sixteen slots into a guest's L4 (or the idle one's). */
 void hv_fill_l4(uint64_t *l4);

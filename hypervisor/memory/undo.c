@@ -35,14 +35,11 @@ static bool undo_entries(struct frame *f)
 int mmu_undo(struct domain_memory *d)
 {
     while (unlikely(!list_empty(&d->undoing))) {
-        struct frame *f = container_of(d->undoing.next, struct frame, link);
+        struct frame *f = list_first(&d->undoing, struct frame, link);
 
         spin_lock(&d->pagetable_lock);
         if (undo_entries(f)) {
-            spin_lock(&d->lock);
-            list_remove(&f->link);
-            list_append(&d->pages, &f->link);
-            spin_unlock(&d->lock);
+            frame_move(f, &d->pages);
             spend(COST_SCAN);
             frame_finish(f, pt_undone(f, tlb_stamp()));
         }
@@ -76,14 +73,10 @@ static void let_go(struct domain_memory *d, struct frame *f)
  * heap. */
 static void let_go_next(struct domain_memory *d)
 {
-    struct list *l;
+    struct frame *f = list_first(&d->pages, struct frame, link);
 
-    spin_lock(&d->lock);
-    l = d->pages.next;
-    list_remove(l);
-    list_append(&d->leaving, l);
-    spin_unlock(&d->lock);
-    let_go(d, container_of(l, struct frame, link));
+    frame_move(f, &d->leaving);
+    let_go(d, f);
 }
 
 /*
@@ -102,7 +95,7 @@ int domain_relinquish_memory(struct domain_memory *d)
         if (!list_empty(&d->pages))
             let_go_next(d);
         else if (!list_empty(&d->leaving))
-            frame_disown(container_of(d->leaving.next, struct frame, link));
+            frame_disown(list_first(&d->leaving, struct frame, link));
         else
             return 0;
         spend(COST_FRAME);

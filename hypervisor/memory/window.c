@@ -16,6 +16,7 @@
 #include "machine/segments.h"
 
 #define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
+#define LDT_FIRST   (LDT_WINDOW / PAGE_SIZE)        /* page of a window */
 #define COST_USED   5               /* instructions: 64 windows that are used */
 /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
 #define WINDOW_RW   (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
@@ -26,25 +27,12 @@ static spinlock_t window_lock = SPINLOCK(LOCK_WINDOWS);
 /* behind GDT pages that a guest has not: null descriptors */
 static uint64_t zero_page[512] aligned(PAGE_SIZE);
 
-/* The window's own page table is never taken away again, so this pointer stays good. */
-static uint64_t *window_entry(uint64_t va)
-{
-    const uint64_t *table = hv_l4;
-
-    for (unsigned int level = 4; level > 1; level--) {
-        uint64_t e = table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
-
-        table = maddr_to_virt(MADDR(e & PTE_MFN_MASK));
-    }
-    return (uint64_t *)(uint64_t)table + (va >> PAGE_SHIFT & 511);
-}
-
 /* Flushed here only: a window's vCPU is current, or no CPU has it, and whichever has it next loads
  * CR3 first. RING0_LOCK: `used` is written without its lock where window_create fails. */
-static void set_page(uint64_t va, mfn_t m, uint64_t flags)
+static void set_page(struct vcpu_window *w, unsigned int page, mfn_t m, uint64_t flags)
 {
-    *window_entry(va) = flags ? mfn_to_maddr(m).a | flags : 0;
-    tlb_flush_page(va);
+    w->entries[page] = flags ? mfn_to_maddr(m).a | flags : 0;
+    tlb_flush_page(w->base + page * PAGE_SIZE);
 }
 
 /* The lowest that is free; WINDOWS: there is none. */
@@ -70,21 +58,20 @@ int window_create(struct vcpu_window *w)
 
     if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
     w->base = WINDOW_VIRT + slot * WINDOW_SIZE;
-    /* makes the page table, for good */
-    if (!hv_map_page(w->base, virt_to_mfn(zero_page), WINDOW_RO)) {
+    w->entries = hv_entry(w->base, 1);          /* makes the page table, for good */
+    if (!w->entries) {
         used[slot / 64] &= ~(1UL << slot % 64);
         w->base = 0;
         return fail(-ENOMEM, "no memory for a window's page table");
     }
     for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-        set_page(w->base + i * PAGE_SIZE, virt_to_mfn(zero_page),
-                 i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
+        set_page(w, i, virt_to_mfn(zero_page), i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
     return 0;
 }
 
 void window_set_cpu_page(struct vcpu_window *w, const void *page)
 {
-    set_page(w->base + GUEST_GDT_PAGES * PAGE_SIZE, virt_to_mfn(page), WINDOW_RW);
+    set_page(w, GUEST_GDT_PAGES, virt_to_mfn(page), WINDOW_RW);
 }
 
 void window_destroy(struct vcpu_window *w)
@@ -94,7 +81,7 @@ void window_destroy(struct vcpu_window *w)
     if (!w->base) return;
     /* neither can fail with nothing to set */
     if (window_set_gdt(w, NULL, NULL, 0) || window_set_ldt(w, 0, 0)) return;
-    set_page(w->base + GUEST_GDT_PAGES * PAGE_SIZE, MFN(0), 0);
+    set_page(w, GUEST_GDT_PAGES, MFN(0), 0);
     spin_lock(&window_lock);
     used[slot / 64] &= ~(1UL << slot % 64);
     spin_unlock(&window_lock);
@@ -152,9 +139,9 @@ int window_set_gdt(struct vcpu_window *w, struct domain_memory *owner, const uin
 
         if (i < pages) {
             w->gdt_frames[i] = MFN(frames[i]);
-            set_page(w->base + i * PAGE_SIZE, MFN(frames[i]), WINDOW_RW);
+            set_page(w, i, MFN(frames[i]), WINDOW_RW);
         } else {
-            set_page(w->base + i * PAGE_SIZE, virt_to_mfn(zero_page), WINDOW_RO);
+            set_page(w, i, virt_to_mfn(zero_page), WINDOW_RO);
         }
         if (i < old)
             frame_put_type(before);
@@ -188,12 +175,12 @@ int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries)
                           "the LDT is not page-aligned guest memory of at most 8192 entries", base);
     if (entries == w->ldt_entries && (base == w->ldt_base || !entries)) return 0;
     spend(LDT_PAGES * COST_ENTRY);
-    for (unsigned int i = 0; i < LDT_PAGES; i++) {
-        uint64_t va = w->base + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
+    for (unsigned int i = LDT_FIRST; i < LDT_FIRST + LDT_PAGES; i++) {
+        uint64_t e = w->entries[i];
 
         if (!e)
             continue;
-        set_page(va, MFN(0), 0);
+        set_page(w, i, MFN(0), 0);
         frame_put_type(pte_mfn(e));
     }
     w->ldt_base = entries ? base : 0;
@@ -203,19 +190,19 @@ int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries)
 
 bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t cr2)
 {
-    uint64_t offset = cr2 - (w->base + LDT_WINDOW),
-             va = w->ldt_base + (offset & PAGE_MASK);
+    uint64_t offset = cr2 - (w->base + LDT_WINDOW);
+    unsigned int page = (unsigned int)(LDT_FIRST + offset / PAGE_SIZE);
     bool mapped = false;
     uint64_t *e;
 
     if (!w->base || offset >= LDT_PAGES * PAGE_SIZE || offset >= w->ldt_entries * 8UL) return false;
     /* mapped: the fault is about something else */
-    if (*window_entry(cr2)) return false;
+    if (w->entries[page]) return false;
     spin_lock(&t->owner->pagetable_lock);
-    e = mmu_walk(t, va);
+    e = mmu_walk(t, w->ldt_base + (offset & PAGE_MASK));
     if (e && (*e & PTE_PRESENT) && !mfn_is_io(pte_mfn(*e)) &&
         frame_get_type(pte_mfn(*e), t->owner, FRAME_SEGDESC) == 0) {
-        set_page(cr2 & PAGE_MASK, pte_mfn(*e), WINDOW_RW);
+        set_page(w, page, pte_mfn(*e), WINDOW_RW);
         mapped = true;
     }
     spin_unlock(&t->owner->pagetable_lock);
@@ -226,10 +213,7 @@ void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
 {
     for (unsigned int i = 0; i < (w->gdt_entries + 511) / 512; i++)
         seen(w->gdt_frames[i]);
-    for (unsigned int i = 0; w->base && i < LDT_PAGES; i++) {
-        uint64_t e = *window_entry(w->base + LDT_WINDOW + i * PAGE_SIZE);
-
-        if (e)
-            seen(pte_mfn(e));
-    }
+    for (unsigned int i = LDT_FIRST; w->base && i < LDT_FIRST + LDT_PAGES; i++)
+        if (w->entries[i])
+            seen(pte_mfn(w->entries[i]));
 }

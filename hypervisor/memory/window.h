@@ -25,6 +25,7 @@
 
 struct vcpu_window {
     uint64_t base;                  /* ring-0 VA of 16 GDT pages, then 16 LDT pages */
+    uint64_t *entries;              /* theirs, in a table of ours */
     mfn_t gdt_frames[GUEST_GDT_PAGES];
     uint32_t gdt_entries;
     uint64_t ldt_base;              /* guest linear address */

@@ -33,7 +33,7 @@ struct thread *thread_current(void)
 
 /* ---- switching ---- */
 
-static void bury_dead(void)
+static void free_dead(void)
 {
     struct thread *thread = dead;
 
@@ -76,7 +76,7 @@ static void schedule(void)
         current = to;
         thread_switch(&from->sp, to->sp);
     }
-    bury_dead();
+    free_dead();
 }
 
 static void make_runnable(struct thread *thread)
@@ -100,7 +100,7 @@ void thread_yield(void)
 
 static void first_step(void)
 {
-    bury_dead();
+    free_dead();
     events_unmask_all();
     current->entry(current->argument);
     thread_exit();
@@ -147,7 +147,7 @@ struct thread *thread_create(const char *name, void (*entry)(void *argument), vo
 void thread_exit(void)
 {
     events_mask_all();
-    bury_dead();
+    free_dead();
     current->ended = true;
     list_remove(&current->all);
     dead = current;

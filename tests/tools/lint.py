@@ -6,9 +6,9 @@
    interface, drivers know the SDK, dom0 both). Between the rooms of the hypervisor they go down
    (map.py has the order and what there is beside it), and the picture in its README shows them.
 2. Every source file opens with its licence.
-3. A file has one subject: none over 570 lines, a test 625; each room of the hypervisor has its size
+3. A file has one subject: none over 580 lines, a test 655; each room of the hypervisor has its size
    in lines of code (what is left of C and assembly without comments and empty lines: nobody shall
-   save on words), together 15,000 today, which shall be 12,500, by having less to do.
+   save on words), and these limits are those that CONTRIBUTING.md names.
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and
    nowhere else in ring 0.
 5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP,
@@ -42,10 +42,10 @@ SCRIPT = re.compile(r"#! ?/(bin/(ba)?sh|usr/bin/env python3)\b")
 SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 580, 655
-# Lines of code, at 100 columns.
-ROOMS = {"lib": 870, "machine": 1930, "memory": 1970,
-         "domain": 3140, "entry": 1430, "emulate": 1225,
-         "calls": 1950, "svm": 440, "control": 1800, "boot": 740, "": 60}
+# Lines of code, at 100 columns; CONTRIBUTING.md, rule 1, has them, too.
+ROOMS = {"lib": 870, "machine": 1930, "memory": 1960,
+         "domain": 3140, "entry": 1420, "emulate": 1220,
+         "calls": 1950, "svm": 440, "control": 1790, "boot": 730, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
@@ -230,6 +230,16 @@ def citable():
     return numbered | {"I": set(re.findall(r"^\| I(\d+) \|", invariants, re.M))}
 
 
+def check_sizes(text):
+    """Rule 1 says what is checked."""
+    said = " ".join(text.split("1. **Size.**")[1].split("2. **")[0].split())
+    wanted = [f"`{room}/` {limit:,}" for room, limit in ROOMS.items() if room]
+    wanted += [f"at most {LARGEST_FILE} lines, a test {LARGEST_TEST}"]
+    for words in wanted:
+        if words not in said:
+            complain("CONTRIBUTING.md", f"rule 1 does not say \"{words}\"")
+
+
 def check_citations(path, text, known):
     for match in CITATION.finditer(text):
         kind = (match.group(1) or "I").lower()
@@ -312,6 +322,7 @@ def main():
                 room = path.parts[1] if len(path.parts) > 2 else ""
                 rooms[room] = rooms.get(room, 0) + lines_of_code(path, text)
     check_operations(files)
+    check_sizes(pathlib.Path("CONTRIBUTING.md").read_text())
     check_rooms(rooms_map.includes(),
                 rooms_map.PICTURE.read_text() if rooms_map.PICTURE.is_file() else None)
     for room, lines in rooms.items():

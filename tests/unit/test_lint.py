@@ -57,6 +57,15 @@ def test_a_picture_of_something_else(found):
         "hypervisor/rooms.svg: shows other arrows than there are: make map"]
 
 
+def test_limits_are_said(found):
+    text = pathlib.Path("CONTRIBUTING.md").read_text()
+    lint.check_sizes(text)
+    assert not lint.problems
+    lint.check_sizes(text.replace("`memory/` ", "`memory/` 1").replace("a test 6", "a test 7"))
+    assert [line.partition(" does not say ")[0] for line in lint.problems] == \
+        ["CONTRIBUTING.md: rule 1"] * 2
+
+
 @pytest.mark.parametrize("name, text, wrong", [
     ("a.tbl", "x" * 101, True), ("a.txt", "x" * 101, True), ("a.txt", "x" * 100, False),
     ("run", "#!/bin/sh\n" + "x" * 101, True), ("run", "#!/bin/bash\n" + "\t" * 13, True),

@@ -53,6 +53,10 @@ uint64_t rdtsc(void)
 {
     return tsc;
 }
+uint64_t now_ns(void)
+{
+    return tsc * (1000000 / KHZ);
+}
 void cpu_relax(void)
 {
     if (meanwhile)

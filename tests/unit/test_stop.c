@@ -55,6 +55,10 @@ uint64_t rdtsc(void)
 {
     return tsc;
 }
+uint64_t now_ns(void)
+{
+    return tsc * (1000000 / KHZ);
+}
 uint64_t read_cr3(void)
 {
     return 0x1000 * this_cpu()->id;

@@ -97,11 +97,10 @@ static uint64_t *entry_of(uint64_t va, bool make)
     return &t[va >> 12 & 511];
 }
 
-bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags)
+uint64_t *hv_entry(uint64_t va, unsigned int level)
 {
-    if (no_memory) return false;
-    *entry_of(va, true) = m.n << 12 | flags;
-    return true;
+    assert_int_equal(level, 1);
+    return no_memory ? NULL : entry_of(va, true);
 }
 
 /* LLDT of a register faults here: noted, and passed over. */
