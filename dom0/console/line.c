@@ -20,7 +20,7 @@ char *strstr(const char *s, const char *what);
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
 #define KNOWN_BYTES 128u                /* A word that can be completed. */
-#define COLUMNS 100u
+#define COLUMNS 79u
 #define CONTROL(letter) ((letter) & 31)
 #define ESCAPE 27
 

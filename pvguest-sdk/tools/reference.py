@@ -35,7 +35,7 @@ code { font: .9em ui-monospace, monospace; background: var(--soft); padding: .1e
   border-radius: 3px; white-space: nowrap; }
 p > code:only-child { white-space: normal; overflow-wrap: anywhere; }
 div { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; min-width: 32rem; margin: .7rem 0;
+table { border-collapse: collapse; width: 100%; min-width: 46rem; margin: .7rem 0;
   font-size: .92em; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid var(--line); }

@@ -206,12 +206,12 @@ static void rows_of_words(void **state)
     for (const char *row = strchr(shown, '\n') + 1; *row == 'w'; rows++) {
         size_t size = strcspn(row, "\n");
 
-        assert_true(size <= 100 || size == 111);
+        assert_true(size <= 79 || size == 111);
         for (size_t i = 0; i < size; i++)
             words += row[i] == 'w';
         row += size + 1;
     }
-    assert_true(words == 30 && rows == 3 + 1 + 2);
+    assert_true(words == 30 && rows == 4 + 1 + 2);
 }
 
 /* --- after each key the terminal shows the line as it is, and the cursor where it stands --- */
