@@ -145,8 +145,10 @@ DIR ?=
 FROM ?=
 .PHONY: lab grade grades
 lab:
-	@$(PYTHON) patches/tools/lab.py $(if $(N)$(DIR),make $(call quoted,$(N)) $(call quoted,$(DIR)),list)
+	@$(PYTHON) patches/tools/lab.py \
+	  $(if $(N)$(DIR),make $(call quoted,$(N)) $(call quoted,$(DIR)),list)
 grade:
 	@$(PYTHON) patches/tools/grade.py . $(call quoted,$(TESTS))
 grades:
-	@$(PYTHON) patches/tools/lab.py grades $(call quoted,$(N)) $(B)/grades.csv $(call quoted,$(TESTS)) $(FROM)
+	@$(PYTHON) patches/tools/lab.py grades $(call quoted,$(N)) $(B)/grades.csv \
+	  $(call quoted,$(TESTS)) $(FROM)

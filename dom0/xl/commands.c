@@ -349,7 +349,7 @@ static const char *hint_for(const char *name)
 
 /* The n-th of all, those for devices among them, and then of which kind; false: there are not so
  * many. */
-static bool command_at(size_t n, struct command *command, enum device_kind *kind)
+bool command_at(size_t n, struct command *command, enum device_kind *kind)
 {
     const size_t before = ARRAY_SIZE(guests_commands);
 
@@ -534,60 +534,6 @@ void commands_script(const char *text, size_t size)
                sizeof(line) - 1);
         last_status = STATUS_USAGE;
     }
-}
-
-/* --- what Tab knows --- */
-
-/* A configuration is a text, and neither a kernel nor a ramdisk is. */
-static bool is_text(const struct archive_file *file)
-{
-    for (size_t i = 0; i < file->size && i < 256; i++)
-        if (file->data[i] < ' ' && !strchr("\t\r\n", file->data[i])) return false;
-    return true;
-}
-
-/* The n-th of the archive, or of its configurations. */
-static const char *known_file(size_t n, bool configurations)
-{
-    static struct archive_file file;
-    size_t position = 0;
-
-    do {
-        do {
-            if (archive_next(domains_files(), &position, &file) <= 0) return NULL;
-        } while (configurations && !is_text(&file));
-    } while (n--);
-    return file.name;
-}
-
-/* Does that command, whose name ends at a blank, say so of what it takes? */
-static bool takes(const char *text, const char *what)
-{
-    struct command command;
-    enum device_kind kind;
-
-    for (size_t i = 0; command_at(i, &command, &kind); i++) {
-        size_t size = strlen(command.name);
-
-        if (!strncmp(text, command.name, size) && text[size] == ' ')
-            return strstr(command.arguments, what);
-    }
-    return false;
-}
-
-/* Commands; behind them guests, and files of the archive; or configurations. */
-static const char *known_word(size_t n, const char *before)
-{
-    static struct command command;
-    const struct domain *domain = domains_next(NULL);
-    enum device_kind kind;
-
-    if (!before) return command_at(n, &command, &kind) ? command.name : NULL;
-    if (takes(before, "FILE")) return known_file(n, true);
-    for (; domain && n; n--)
-        domain = domains_next(domain);
-    if (domain) return domain->config.name;
-    return known_file(n, false);
 }
 
 void commands_prompt(void)

@@ -8,7 +8,7 @@
  * trees come and go, their pages are used again; memory is taken for an allocator of its own, and
  * input told to a kernel without the SDK's threads. Ideas: a port of xv6, whose timer handler could
  * not yield, whose first stray system call ended the domain, and whose first mapping of a foreign
- * frame faulted; one of a microkernel, whose pager hands out pages of which the kernel makes tables.
+ * frame faulted; one of a microkernel, whose pager hands out pages that the kernel makes tables of.
  */
 #include "../lib/user.h"
 
@@ -65,7 +65,7 @@ static void first_mapping_under_another_root(void)
     free_page(page);
 }
 
-/* ---- a process's two trees: made, used, taken down, and their pages used for something else ---- */
+/* ---- a process's two trees: made, used, taken down, and their pages used for others ---- */
 
 #define FAR (1UL << 39 | 1UL << 30 | 1UL << 21)     /* slot 1 of L4, L3, L2 */
 
