@@ -38,6 +38,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 say := $(if $(filter 1,$(V))$(SILENT),@:,@printf '  %-7s %s\n')
 Q   := $(if $(filter 1,$(V)),,@)
+# Somebody's word for the shell, quotes in it and all.
+quoted = '$(subst ','\'',$(1))'
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wcast-qual -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wundef -Wvla -Wpointer-arith \

@@ -116,7 +116,7 @@ PORT_MACHINE = $(HYPERVISOR) $(B)/dom0.elf $(B)/disk.img
 ifneq ($(STEP),)
 port: do-check-step
 do-check-step:
-	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
+	@$(PYTHON) patches/tools/port.py step patches/series $(call quoted,$(STEP))
 endif
 ifneq ($(TREE),)
 # As somebody has left it: its own files say what is to be compiled.
@@ -145,8 +145,10 @@ DIR ?=
 FROM ?=
 .PHONY: lab grade grades
 lab:
-	@$(PYTHON) patches/tools/lab.py $(if $(N)$(DIR),make '$(N)' '$(DIR)',list)
+	@$(PYTHON) patches/tools/lab.py \
+	  $(if $(N)$(DIR),make $(call quoted,$(N)) $(call quoted,$(DIR)),list)
 grade:
-	@$(PYTHON) patches/tools/grade.py . '$(TESTS)'
+	@$(PYTHON) patches/tools/grade.py . $(call quoted,$(TESTS))
 grades:
-	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades.csv '$(TESTS)' $(FROM)
+	@$(PYTHON) patches/tools/lab.py grades $(call quoted,$(N)) $(B)/grades.csv \
+	  $(call quoted,$(TESTS)) $(FROM)

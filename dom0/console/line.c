@@ -20,7 +20,7 @@ char *strstr(const char *s, const char *what);
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
 #define KNOWN_BYTES 128u                /* A word that can be completed. */
-#define COLUMNS 100u
+#define COLUMNS 79u
 #define CONTROL(letter) ((letter) & 31)
 #define ESCAPE 27
 
@@ -165,8 +165,9 @@ static bool is_end(const struct line *line, char c)
     return false;
 }
 
-/* Does the word at `from` name a command? Then nothing stands before it but perhaps that word. */
-static bool is_first(const struct line *line, size_t from)
+/* The command behind whose name the word at `from` stands; NULL: it is the name, before which
+ * nothing stands but perhaps that word. */
+static const char *command_before(const struct line *line, size_t from)
 {
     size_t begin = from, size = line->before ? strlen(line->before) : 0;
 
@@ -178,7 +179,7 @@ static bool is_first(const struct line *line, size_t from)
         !memcmp(line->text + begin, line->before, size))
         for (begin += size; begin < from && line->text[begin] == ' '; )
             begin++;
-    return begin == from;
+    return begin == from ? NULL : line->text + begin;
 }
 
 /* Somebody else gave them their names, which may speak to a terminal, or be no single word here. */
@@ -204,10 +205,9 @@ static size_t show_word(const struct line *line, const char *word, size_t column
 static size_t matches(const struct line *line, size_t from, char *common, bool show)
 {
     size_t size = line->at - from, count = 0, column = 0, same;
-    bool first = is_first(line, from);
-    const char *word;
+    const char *command = command_before(line, from), *word;
 
-    for (size_t n = 0; (word = line->known(n, first)) != NULL; n++) {
+    for (size_t n = 0; (word = line->known(n, command)) != NULL; n++) {
         if (strlen(word) < size || memcmp(word, line->text + from, size) ||
             !can_be_typed(line, word))
             continue;

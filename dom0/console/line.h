@@ -25,9 +25,10 @@ struct line {
     char *text;
     size_t room;                    /* Of text, with its NUL. */
     void (*write)(const char *bytes, size_t size);
-    /* The n-th word that may stand here, first in a command or behind its name; NULL: there are not
-     * so many. Good until it is asked again. May be NULL. */
-    const char *(*known)(size_t n, bool first);
+    /* The n-th word that may stand behind that command, whose name ends at a blank, or, command
+     * being NULL, that may be one; NULL: there are not so many. Good until it is asked again. May
+     * be NULL. */
+    const char *(*known)(size_t n, const char *command);
     const char *ends;               /* The characters behind which another command begins. */
     const char *before;             /* A word that may stand before a command, or NULL. */
     /* The rest is line.c's. */

@@ -31,7 +31,7 @@ static struct {
     bool active, echo;              /* The operator edits; what comes now is his own echo. */
     bool interrupted;
     struct line line;
-    const char *(*known)(size_t n, bool first);
+    const char *(*known)(size_t n, const char *command);
 } editor;
 
 static struct {
@@ -206,7 +206,7 @@ void terminal_read_line(const char *prompt, char *text, size_t size)
     editor.active = false;
 }
 
-void terminal_words(const char *(*known)(size_t n, bool first))
+void terminal_words(const char *(*known)(size_t n, const char *command))
 {
     editor.known = known;
 }

@@ -34,7 +34,7 @@ void terminal_show(void (*write)(const char *bytes, size_t size), const char *by
 void terminal_read_line(const char *prompt, char *text, size_t size);
 
 /* What Tab completes (line.h). */
-void terminal_words(const char *(*known)(size_t n, bool first));
+void terminal_words(const char *(*known)(size_t n, const char *command));
 
 /* Keys, also those that were typed before anybody asked; 0: none in so long a time. */
 size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns);

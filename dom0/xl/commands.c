@@ -349,7 +349,7 @@ static const char *hint_for(const char *name)
 
 /* The n-th of all, those for devices among them, and then of which kind; false: there are not so
  * many. */
-static bool command_at(size_t n, struct command *command, enum device_kind *kind)
+bool command_at(size_t n, struct command *command, enum device_kind *kind)
 {
     const size_t before = ARRAY_SIZE(guests_commands);
 
@@ -534,34 +534,6 @@ void commands_script(const char *text, size_t size)
                sizeof(line) - 1);
         last_status = STATUS_USAGE;
     }
-}
-
-/* --- what Tab knows --- */
-
-/* The n-th of the archive. */
-static const char *known_file(size_t n)
-{
-    static struct archive_file file;
-    size_t position = 0;
-
-    do {
-        if (archive_next(domains_files(), &position, &file) <= 0) return NULL;
-    } while (n--);
-    return file.name;
-}
-
-/* Commands; behind them guests, and files of the archive. */
-static const char *known_word(size_t n, bool first)
-{
-    static struct command command;
-    const struct domain *domain = domains_next(NULL);
-    enum device_kind kind;
-
-    if (first) return command_at(n, &command, &kind) ? command.name : NULL;
-    for (; domain && n; n--)
-        domain = domains_next(domain);
-    if (domain) return domain->config.name;
-    return known_file(n);
 }
 
 void commands_prompt(void)

@@ -32,6 +32,13 @@ struct call {
     int last_status;                    /* Of the command before. */
 };
 
+/* The n-th of all; and of which devices it is, if of some. False: there are not so many. */
+bool command_at(size_t n, struct command *command, enum device_kind *kind);
+
+/* The n-th word for Tab: a command; behind one that takes a FILE a configuration, behind others
+ * guests, and files of the archive (line.h). */
+const char *known_word(size_t n, const char *before);
+
 /* Prints the problem; false. */
 bool verb_refuse(const struct problem *problem);
 

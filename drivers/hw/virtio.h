@@ -8,8 +8,7 @@
 #ifndef DRIVERS_HW_VIRTIO_H
 #define DRIVERS_HW_VIRTIO_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <drivers/pci.h>
 
 #define VIRTIO_VENDOR 0x1af4

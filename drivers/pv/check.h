@@ -7,9 +7,7 @@
 #ifndef DRIVERS_PV_CHECK_H
 #define DRIVERS_PV_CHECK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <drivers/block.h>
 #include <drivers/net.h>
 #include <xen/xen.h>

@@ -7,7 +7,7 @@
 #ifndef DRIVERS_PV_FRONTEND_H
 #define DRIVERS_PV_FRONTEND_H
 
-#include <stdint.h>
+#include <abi/types.h>
 #include <pvguest/xenbus.h>
 
 /*

@@ -82,3 +82,34 @@ void buddy_free_range(struct buddy *buddy, unsigned long first, unsigned long en
         first += 1UL << order;
     }
 }
+
+static unsigned long longest_run(const struct buddy *buddy, unsigned long *length)
+{
+    unsigned long first = 0, longest = ~0UL, page = 0;
+
+    *length = 0;
+    while (page < buddy->pages) {
+        if (!buddy->state[page]) {
+            first = ++page;
+            continue;
+        }
+        page += 1UL << (buddy->state[page] - 1);
+        if (page - first > *length) {
+            *length = page - first;
+            longest = first;
+        }
+    }
+    return longest;
+}
+
+unsigned long buddy_take_longest(struct buddy *buddy, unsigned long *pages)
+{
+    unsigned long first = longest_run(buddy, pages), order;
+
+    for (unsigned long page = first; page < first + *pages; page += 1UL << order) {
+        order = buddy->state[page] - 1UL;
+        remove_block(buddy, page);
+    }
+    buddy->free -= *pages;
+    return first;
+}

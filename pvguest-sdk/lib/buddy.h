@@ -29,5 +29,7 @@ unsigned long buddy_alloc(struct buddy *buddy, unsigned int order);
 void buddy_free(struct buddy *buddy, unsigned long page, unsigned int order);
 /* Any range of pages becomes free. */
 void buddy_free_range(struct buddy *buddy, unsigned long first, unsigned long end);
+/* The longest run of free pages, taken: its first page, and *pages of them; ~0UL: none is free. */
+unsigned long buddy_take_longest(struct buddy *buddy, unsigned long *pages);
 
 #endif

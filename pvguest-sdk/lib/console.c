@@ -43,10 +43,25 @@ void console_init(void)
     port = start_info->console.domU.evtchn;
 }
 
+static void (*input_handler)(void);
+
+/* There may be input. */
+static void tell_readers(void)
+{
+    wake_all(&readers);
+    if (input_handler)
+        input_handler();
+}
+
+void console_on_input(void (*handler)(void))
+{
+    input_handler = handler;
+}
+
 static void console_event(evtchn_t unused, void *data)
 {
     reader_gone = false;
-    wake_all(&readers);
+    tell_readers();
 }
 
 void console_init_events(void)
@@ -108,7 +123,7 @@ static void ring_write(const char *bytes, size_t length)
         if (ring->out_prod - READ_ONCE(ring->out_cons) >= sizeof(ring->out))
             vcpu_poll(&port, 1, now_ns() + 10 * NS_PER_MS);
         if (cpu_id() == 0)
-            wake_all(&readers); /* the event we swallowed may have been input */
+            tell_readers();     /* the event we swallowed may have been input */
     }
 }
 

@@ -205,6 +205,18 @@ void free_pages(void *va, unsigned int order)
     spin_unlock(&buddy_lock, masked);
 }
 
+void *take_memory(unsigned long keep, unsigned long *pages)
+{
+    bool masked = spin_lock(&buddy_lock);
+    unsigned long first = buddy_take_longest(&buddy, pages), kept = MIN(keep, *pages);
+
+    *pages -= kept;
+    if (kept)
+        buddy_free_range(&buddy, first + *pages, first + *pages + kept);
+    spin_unlock(&buddy_lock, masked);
+    return *pages ? pfn_to_virt(first) : NULL;
+}
+
 void *alloc_zeroed_page(void)
 {
     void *page = alloc_page();

@@ -24,6 +24,7 @@ GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
 COMMANDS = GDBINIT.with_name("gdb_domus.py")
 # the serial line of the machine under the debugger: a socket in the folder that keeps our state
 LINE = "gdb-serial"
+HELP = "`help domus` lists commands for domains, page tables and symbols of guests."
 
 
 def own(path, refusal):
@@ -116,11 +117,11 @@ def debug(state, options, more, first):
     prompt = "domus-run --attach" if host.INSTALLED else "make attach"
     where = "is in the pane beside" if beside(line, state) else f"is `{prompt}` in another terminal"
     stop = first[-1].removeprefix("hbreak ") if first and first[-1].startswith("hbreak ") else None
-    print("Type `continue` "
-          + (f"to come to {stop}, and once more to boot" if stop else "to boot")
-          + "; Ctrl-c stops the machine again.\nIts serial line, with dom0's prompt, "
-          f"{where}.\nWhat is said there is also in {log}.\n"
-          "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
+    host.say("Type `continue` "
+             + (f"to come to {stop}, and once more to boot" if stop else "to boot")
+             + "; Ctrl-c stops the machine again.",
+             f"Its serial line, with dom0's prompt, {where}.",
+             f"What is said there is also in {log}.", HELP)
     try:
         under(command, debugger, port, first)
     finally:
@@ -143,10 +144,9 @@ def under(command, debugger, port, first, **more):
 def replay(folder, words, first):
     """A recording; its line is a file, for nobody types there."""
     debugger, port = host.program("gdb"), qemu.free_port()
-    print("Type `continue`: the machine does again what it did, as often as you like, and "
-          "reverse-stepi\nand reverse-continue take it backwards. What it says is in "
-          f"{folder / 'said'}.\n`help domus` lists commands for domains, page tables and symbols "
-          "of guests.", flush=True)
+    host.say("Type `continue`: the machine does again what it did, as often as you like, and "
+             "reverse-stepi and reverse-continue take it backwards. What it says is in "
+             f"{folder / 'said'}.", HELP)
     said = ["-chardev", "file,id=line,path=said", "-serial", "chardev:line", "-monitor", "none"]
     under(words + said + waiting(port), debugger, port, first, cwd=folder)
 
@@ -162,9 +162,8 @@ def attach(state):
                            f"Start one first: {start} in another terminal.") from problem
     own(state / "attach.lock",
         "another terminal is at that prompt already: process {}. Leave it there with Ctrl-].")
-    print("dom0's terminal, as far as the debugger lets it run: Enter shows its prompt. Ctrl-] "
-          "leaves it.",
-          flush=True)
+    host.say("dom0's terminal, as far as the debugger lets it run: Enter shows its prompt. Ctrl-] "
+             "leaves it.")
     before = termios.tcgetattr(0)
     tty.setraw(0)
     try:

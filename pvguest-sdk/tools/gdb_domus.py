@@ -85,14 +85,17 @@ class Command(gdb.Command):
         try:
             self.run(gdb.string_to_argv(argument))
         except (IndexError, ValueError):
-            raise gdb.GdbError(self.__doc__.splitlines()[0]) from None
+            usage = next(line for line in self.__doc__.split("\n") if line.startswith("domus "))
+            raise gdb.GdbError("usage: " + usage) from None
         except gdb.MemoryError as problem:
             raise gdb.GdbError(f"{problem}: has the hypervisor made its tables yet? "
                                "`continue` a while") from None
 
 
 class Domains(Command):
-    """domus domains: each domain, its pages, and where its vCPUs run."""
+    """Each domain, its pages, and where its vCPUs run.
+
+domus domains"""
     def run(self, _):
         where = {number(vcpu): int(cpu["id"]) for cpu, vcpu in running()}
         for domain in domains():
@@ -109,7 +112,9 @@ class Domains(Command):
 
 
 class Current(Command):
-    """domus current: whose state each CPU has."""
+    """Whose state each CPU has.
+
+domus current"""
     def run(self, _):
         for cpu, vcpu in running():
             mode = "kernel" if vcpu["in_kernel"] else "user"
@@ -118,7 +123,9 @@ class Current(Command):
 
 
 class Walk(Command):
-    """domus walk ADDRESS [DOMAIN]: a guest's page tables for an address, entry by entry.
+    """A guest's page tables for an address, entry by entry.
+
+domus walk ADDRESS [DOMAIN]
 Without a domain those of who runs on CPU 0. $pte is where the last entry shown lies:
 `watch *$pte` stops at the next write there, in a replay with `reverse-continue` at the last."""
     def run(self, words):
@@ -146,7 +153,9 @@ Without a domain those of who runs on CPU 0. $pte is where the last entry shown 
 
 
 class Pte(Command):
-    """domus pte VALUE: a page-table entry in words, and the frame that it names."""
+    """A page-table entry in words, and the frame that it names.
+
+domus pte VALUE"""
     def run(self, words):
         value = number(gdb.parse_and_eval(words[0]))
         print(entry_in_words(value))
@@ -155,13 +164,17 @@ class Pte(Command):
 
 
 class Frame(Command):
-    """domus frame MFN: whose it is, its type and counts, and its pfn."""
+    """Whose a frame is, its type and counts, and its pfn.
+
+domus frame MFN"""
     def run(self, words):
         print(frame(number(gdb.parse_and_eval(words[0]))))
 
 
 class Mfn(Command):
-    """domus mfn DOMAIN PFN: which frame of a domain has that number; looks through all the M2P."""
+    """Which frame of a domain has that number; looks through all the M2P.
+
+domus mfn DOMAIN PFN"""
     def run(self, words):
         owner, pfn = int(words[0], 0), number(gdb.parse_and_eval(words[1]))
         count = number(gdb.parse_and_eval("max_frame"))
@@ -173,7 +186,9 @@ class Mfn(Command):
 
 
 class Symbols(Command):
-    """domus symbols FILE: the symbols of that guest's kernel, in the place of those before.
+    """The symbols of that guest's kernel, in the place of those before.
+
+domus symbols FILE
 All kernels have the same addresses, so there are those of one at a time."""
     last = None
 

@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 KIT = HERE.parent / "images"
@@ -109,6 +110,14 @@ def parser(description, **more):
         **more)
     made.add_argument("--version", action="version", version=f"%(prog)s, {version()}")
     return made
+
+
+def say(*sentences):
+    """Each on lines of its own, which are as long as the terminal has room for."""
+    columns = min(100, shutil.get_terminal_size().columns - 1)
+    for sentence in sentences:
+        print(textwrap.fill(sentence, max(columns, 40), break_long_words=False,
+                            break_on_hyphens=False), flush=True)
 
 
 def words(text, count):

@@ -32,12 +32,15 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--line);
   padding-top: 1rem; } h3 { margin-bottom: 0; }
 code { font: .9em ui-monospace, monospace; background: var(--soft); padding: .1em .3em;
-  border-radius: 3px; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; margin: .7rem 0; font-size: .92em; }
+  border-radius: 3px; white-space: nowrap; }
+p > code:only-child { white-space: normal; overflow-wrap: anywhere; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; min-width: 46rem; margin: .7rem 0;
+  font-size: .92em; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid var(--line); }
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
-nav { columns: 4 11rem; } nav a { display: block; }
+nav { columns: 16.5rem; } nav a { display: block; }
 """
 
 
@@ -81,8 +84,8 @@ class Html(Markdown):
     def table(self, titles, rows):
         line = lambda kind, cells: "<tr>" + "".join(f"<{kind}>{self.inline(cell)}</{kind}>"
                                                     for cell in cells) + "</tr>"
-        self.lines += ["<table>", line("th", titles)] + [line("td", row) for row in rows]
-        self.lines.append("</table>")
+        self.lines += ["<div><table>", line("th", titles)] + [line("td", row) for row in rows]
+        self.lines.append("</table></div>")
 
     def whole(self, title):
         return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -128,7 +131,10 @@ def operation_table(page, rows, differences):
         result = RESULT.get(row.result, f"`-{row.result}`")
         table.append((f"`{row.name}`" if row.name != "-" else "the call", WHO[row.who], refused,
                       result, differences.get((row.hypercall, row.name), "")))
-    page.table(("operation", "who may", "others get", "well-formed, it gets", "Xen 4.17"), table)
+    titles = ("operation", "who may", "others get", "well-formed, it gets", "Xen 4.17")
+    told = [column for column in range(len(titles)) if any(row[column] for row in table)]
+    page.table([titles[column] for column in told],
+               [[row[column] for column in told] for row in table])
 
 
 def hypercall_section(page, call, operations, source, differences):
@@ -178,8 +184,8 @@ def make(page):
               "otherwise. The reason for the last refusal is the guest's to read "
               "(`DOMUS_last_error`): the sentence below, and which frame, level, slot and entry or "
               "argument it was about.")
-    page.text("The refusals of a call are those that its functions can come to: a few of them are "
-              "made impossible by a check in front of them, none is missing.")
+    page.text("A call is refused for the reasons below it, and for no others; a few of them cannot "
+              "come, because a check before them has the same in mind.")
     page.contents(table)
     reached = []
     for call in table.values():

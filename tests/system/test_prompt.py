@@ -98,6 +98,9 @@ def test_keys_of_a_terminal(system):
     system.see(r"\nthe first")
     system.child.send("cre\thello.c\t\x01echo \r")              # Tab; to the beginning
     system.see(r"\ncreate hello\.cfg")
+    system.child.send("create \t\t\x15echo shown\r")           # configurations, and nothing else
+    words = set(system.see(r"\n([a-z][^>]*)dom0> .*\nshown")[1].split())
+    assert "hello.cfg" in words and not [word for word in words if not word.endswith(".cfg")]
     system.child.send("the\x12\r")                              # sought
     system.see(r"\nthe first")
     # what has no meaning leaves nothing behind

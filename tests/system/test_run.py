@@ -64,7 +64,7 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
                               r"L1\[0\] .* present .*d0's, type writable, .* pfn 0x0"),
                              ("domus walk 0 9", "there is no domain 9"),
                              ("domus mfn 0 1", r"mfn 0x[0-9a-f]+: d0's, .* pfn 0x1\r"),
-                             ("domus frame", "domus frame MFN: whose"),
+                             ("domus frame", "usage: domus frame MFN"),
                              ("domus symbols nowhere", "there is no file"),
                              (f"domus symbols {machine.BUILD}/guests/hello.elf", "add symbol"),
                              (f"domus symbols {machine.BUILD}/dom0.elf", "add symbol"),

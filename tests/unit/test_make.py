@@ -112,7 +112,7 @@ def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
 
 
 def test_steps_that_are_none():
-    for step in ("0", "12", "foo", "05", "1.5", "-1"):
+    for step in ("0", "12", "foo", "05", "1.5", "-1", "a'b", "a b"):
         found = run("make", "DEPS=present", "port", f"STEP={step}")
         assert found.returncode == 2 \
             and f"STEP={step}: there is no such patch. The series has 11" in found.stderr

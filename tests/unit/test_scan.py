@@ -178,6 +178,22 @@ def compile_kernel(folder, text, *options):
     return elf
 
 
+def test_a_line_in_many_places(tmp_path):
+    """For people three of them, and how many more; for programs all. Another line begins anew."""
+    code = """
+    static inline __attribute__((always_inline)) void off(void) { __asm__ volatile("cli"); }
+    void first(void) { off(); off(); off(); off(); off(); }
+    void second(void) { __asm__ volatile("cli"); off(); off(); off(); }
+    """
+    elf = compile_kernel(tmp_path, code)
+    said = scanner.run(elf).stdout.partition("\ncli: ")[2].splitlines()
+    places = [line.split()[1].partition("+")[0] if "kernel.c" in line else line.strip()
+              for line in said if line.startswith("  ") and "why:" not in line
+              and "instead:" not in line]
+    assert places[:8] == ["first"] * 3 + ["... and 2 more of that line"] + ["second"] * 4, said
+    assert len(scanner.scan(elf)[1]["findings"]) == 9
+
+
 def test_data_in_the_text(tmp_path):
     """Its symbol says so: told, and what looks like an instruction in it is doubtful."""
     status, report = scanner.scan(compile_kernel(tmp_path, COMPILED))

@@ -122,6 +122,31 @@ static void ranges_are_cut_well(void **unused)
     assert_int_equal(buddy_alloc(&buddy, BUDDY_ORDERS), ~0UL);
 }
 
+/* A run of free pages is taken whole, however many blocks it is; what is left is whole, too. */
+static void the_longest_run_is_taken(void **unused)
+{
+    unsigned long pages;
+
+    assert_int_equal(buddy_take_longest(&buddy, &pages), ~0UL);
+    assert_int_equal(pages, 0);
+    buddy_free_range(&buddy, 3, 60);
+    buddy_free_range(&buddy, 61, 200);
+    buddy_free_range(&buddy, 900, PAGES);
+    assert_int_equal(buddy_take_longest(&buddy, &pages), 61);
+    assert_int_equal(pages, 139);
+    assert_int_equal(buddy.free, 57 + 100);
+    for (unsigned int i = 61; i < 200; i++)
+        assert_int_equal(state[i], 0);
+    memset(memory + 61 * 4096, 0xff, 139 * 4096);       /* theirs: nobody's links are in it */
+    assert_int_equal(buddy_take_longest(&buddy, &pages), 900);
+    assert_int_equal(pages, 100);
+    buddy_free_range(&buddy, 60, 200);                  /* joins with what is before it */
+    assert_int_equal(buddy_take_longest(&buddy, &pages), 3);
+    assert_int_equal(pages, 197);
+    assert_int_equal(buddy.free, 0);
+    assert_int_equal(buddy_alloc(&buddy, 0), ~0UL);
+}
+
 /* The largest blocks there are: nothing joins to more than that. */
 static void the_largest_blocks(void **unused)
 {
@@ -174,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup(blocks_are_aligned_and_apart, set_up),
         cmocka_unit_test_setup(freed_blocks_join, set_up),
         cmocka_unit_test_setup(ranges_are_cut_well, set_up),
+        cmocka_unit_test_setup(the_longest_run_is_taken, set_up),
         cmocka_unit_test(the_largest_blocks),
         cmocka_unit_test(lists_keep_order),
     };

@@ -268,6 +268,35 @@ static void a_reader_that_does_not_come(void **state)
     assert_memory_equal(screen + shown - 4, "abce", 4);
 }
 
+/* A kernel without our threads hears whenever they are woken: of an event, and of those that output
+ * has taken while it waited for room. */
+static unsigned int told;
+
+static void input_may_have_come(void)
+{
+    told++;
+}
+
+static void somebody_else_reads(void **state)
+{
+    static char text[2050];
+    unsigned int before;
+
+    begin(false);
+    console_init_events();
+    console_on_input(input_may_have_come);
+    handler(PORT, NULL);
+    assert_int_equal(told, 1);
+    before = wakes;
+    daemon_takes = 1;
+    console_write(text, 2050);
+    assert_true(wakes > before);
+    assert_int_equal(told - 1, wakes - before);
+    console_on_input(NULL);
+    handler(PORT, NULL);
+    assert_int_equal(told - 1, wakes - before - 1);
+}
+
 /* A daemon that lies about what it took: we stay in the ring, and do not hang. */
 static void a_daemon_that_lies(void **state)
 {
@@ -445,6 +474,7 @@ int main(void)
         cmocka_unit_test(by_hypercall),
         cmocka_unit_test(bytes_out),
         cmocka_unit_test(a_reader_that_does_not_come),
+        cmocka_unit_test(somebody_else_reads),
         cmocka_unit_test(a_daemon_that_lies),
         cmocka_unit_test(bytes_in),
         cmocka_unit_test(who_waits_for_input),

@@ -137,6 +137,13 @@ void buddy_free(struct buddy *b, unsigned long page, unsigned int order)
     assert_true(masked && b == buddy && page == 0x100 && order == 2);
     blocks_out--;
 }
+static unsigned long run_taken;
+unsigned long buddy_take_longest(struct buddy *b, unsigned long *taken)
+{
+    assert_true(masked && b == buddy);
+    *taken = run_taken;
+    return run_taken ? 0x80 : ~0ul;
+}
 static bool was_masked;
 bool events_save(void)
 {
@@ -335,6 +342,31 @@ static void pages(void **state)
         assert_int_equal(page[i], 0);
 }
 
+/* A run is the caller's but for its end, which stays; a run that is no longer stays whole. */
+static void a_run(void **state)
+{
+    unsigned long taken;
+
+    starts(600, 10, 0, true);
+    memset(given, 0, sizeof(given));
+    run_taken = 100;
+    assert_ptr_equal(take_memory(36, &taken), DIRECT_BASE + 0x80000);
+    assert_int_equal(taken, 64);
+    assert_false(masked);
+    for (unsigned long i = 0; i < 600; i++)
+        assert_int_equal(given[i / 64] >> i % 64 & 1, i >= 0x80 + 64 && i < 0x80 + 100);
+    for (unsigned long keep = 100; keep < 102; keep++) {
+        memset(given, 0, sizeof(given));
+        assert_null(take_memory(keep, &taken));
+        for (unsigned long i = 0; i < 600; i++)
+            assert_int_equal(given[i / 64] >> i % 64 & 1, i >= 0x80 && i < 0x80 + 100);
+    }
+    run_taken = 0;
+    memset(given, 0, sizeof(given));
+    assert_null(take_memory(0, &taken));
+    assert_null(take_memory(7, &taken));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup(what_the_builder_left, set_up),
         cmocka_unit_test_setup(too_small_or_refused, set_up),
         cmocka_unit_test_setup(pages, set_up),
+        cmocka_unit_test_setup(a_run, set_up),
     };
 
     mmap((void *)DIRECT_BASE, 2048 * 4096, PROT_READ | PROT_WRITE,

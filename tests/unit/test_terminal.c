@@ -155,9 +155,10 @@ static void in_the_middle(void **state)
 static const char *const commands[] = { "create", "cycle", "list", "console", "consoles", NULL };
 static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg",
     "evil\x1b]2;title\a", "evil two", "evil;poweroff", "evil\xc2\x9b", NULL };
-static const char *known(size_t n, bool first)
+static const char *const configurations[] = { "hello.cfg", "herald.cfg", NULL };
+static const char *known(size_t n, const char *command)
 {
-    return (first ? commands : others)[n];
+    return (!command ? commands : strncmp(command, "create ", 7) ? others : configurations)[n];
 }
 
 static void words_that_are_known(void **state)
@@ -168,6 +169,9 @@ static void words_that_are_known(void **state)
     is_edited("xl  l\th\t\r", "xl  list hello.cfg ");
     is_edited("list;cr\t\r", "list;create ");
     is_edited("co\t\r", "console");                     /* As far as it is certain. */
+    is_edited("list; xl create  -c her\t\r", "list; xl create  -c herald.cfg ");
+    is_edited("create in\t\r", "create in");            /* It says what may stand behind it. */
+    is_edited("list her\t\r", "list her");
     is_edited("z\t\r", "z");
     is_edited("list z\t\r", "list z");
     is_edited("lz\x1b[D\t\r", "list z");                /* Of the word before the cursor. */
@@ -183,7 +187,7 @@ static void words_that_are_known(void **state)
     assert_string_equal(read("l\t\r"), "l");
 }
 
-static const char *many(size_t n, bool first)
+static const char *many(size_t n, const char *command)
 {
     static char name[120];
 
@@ -202,12 +206,12 @@ static void rows_of_words(void **state)
     for (const char *row = strchr(shown, '\n') + 1; *row == 'w'; rows++) {
         size_t size = strcspn(row, "\n");
 
-        assert_true(size <= 100 || size == 111);
+        assert_true(size <= 79 || size == 111);
         for (size_t i = 0; i < size; i++)
             words += row[i] == 'w';
         row += size + 1;
     }
-    assert_true(words == 30 && rows == 3 + 1 + 2);
+    assert_true(words == 30 && rows == 4 + 1 + 2);
 }
 
 /* --- after each key the terminal shows the line as it is, and the cursor where it stands --- */

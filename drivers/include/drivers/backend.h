@@ -19,9 +19,7 @@
 #ifndef DRIVERS_BACKEND_H
 #define DRIVERS_BACKEND_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <xen/xen.h>
 #include <xen/io/xenbus.h>
 

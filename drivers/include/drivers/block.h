@@ -19,9 +19,7 @@
 #ifndef DRIVERS_BLOCK_H
 #define DRIVERS_BLOCK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 
 /* every sector number and count in this interface is in units of 512 bytes */
 #define BLOCK_SECTOR 512u

@@ -15,9 +15,7 @@
 #ifndef DRIVERS_NET_H
 #define DRIVERS_NET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 
 #define NET_FRAME_MIN 14u
 /* header, 1500 bytes, room for one VLAN tag; no frame check sequence */

@@ -7,8 +7,7 @@
 #ifndef DRIVERS_PCI_H
 #define DRIVERS_PCI_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <xen/xen.h>
 #include <xen/event_channel.h>
 

@@ -13,8 +13,7 @@
 #ifndef DRIVERS_RING_H
 #define DRIVERS_RING_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <pvguest/bits.h>       /* barriers */
 #include <pvguest/refuse.h>
 

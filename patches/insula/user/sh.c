@@ -165,14 +165,14 @@ static void show(const char *bytes, size_t size)
 }
 
 /* For Tab: the n-th name in /bin, or here; asked for one after the other. */
-static const char *known(size_t n, bool first)
+static const char *known(size_t n, const char *command)
 {
     static char name[NAME_MAX + 1];
     static int directory = -1;
     struct dirent entry = { .inode = 0 };
 
     if (n == 0)
-        directory = open(first ? "/bin" : ".", O_RDONLY);
+        directory = open(command ? "." : "/bin", O_RDONLY);
     while (read(directory, &entry, sizeof entry) == sizeof entry)
         if (entry.inode) {
             memcpy(name, entry.name, NAME_MAX);

@@ -10,7 +10,7 @@
 #ifndef ABI_DOMUS_H
 #define ABI_DOMUS_H
 
-#include <stdint.h>
+#include <abi/types.h>
 
 #define __HYPERVISOR_domus_op 55
 

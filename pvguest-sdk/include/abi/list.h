@@ -4,8 +4,7 @@
 #ifndef ABI_LIST_H
 #define ABI_LIST_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <abi/types.h>
 
 struct list { struct list *next, *prev; };
 

@@ -12,7 +12,7 @@
 #ifndef ABI_REFUSAL_H
 #define ABI_REFUSAL_H
 
-#include <stdint.h>
+#include <abi/types.h>
 
 #define REFUSAL_MAGIC 0x6c61737566655221ul      /* "!Refusal" */
 

@@ -10,8 +10,7 @@
 #ifndef ABI_SUMS_H
 #define ABI_SUMS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <abi/types.h>
 
 #define BEYOND UINT64_MAX
 #define PAGE_BYTES 4096u

@@ -4,8 +4,7 @@
 #define PVGUEST_BITS_H
 
 #include <pvguest/names.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <abi/types.h>
 
 /* The compiler may not move memory accesses across; x86 keeps loads and stores in order by itself
  * except store-load. The macros of <xen/io/ring.h> call them so. */

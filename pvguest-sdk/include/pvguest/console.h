@@ -10,21 +10,24 @@
 #ifndef PVGUEST_CONSOLE_H
 #define PVGUEST_CONSOLE_H
 
-#include <stdarg.h>
+#include <abi/types.h>
 #include <pvguest/xen.h>
 
 /* Early: output works at once (dom0: console_io; domU: the ring, once start_info is known). */
 void console_init(void);
 /* Late: binds the event so that input wakes readers. After events_init. */
 void console_init_events(void);
+/* For a kernel whose readers are not the SDK's threads: called, as a handler of events is, whenever
+ * something may have come for console_read. */
+void console_on_input(void (*handler)(void));
 
 /* Waits for room; from an event handler or with events masked it polls. All bytes are written, or
  * lost when nobody is there to read: a domU never hangs on a full ring for more than a second. \n
  * is sent as it is. */
 void console_write(const char *bytes, size_t length);
-void PVGUEST_NAME(printk)(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void PVGUEST_NAME(printk)(const char *format, ...) __attribute__((format(__printf__, 1, 2)));
 void PVGUEST_NAME(vprintk)(const char *format, va_list arguments)
-    __attribute__((format(printf, 1, 0)));
+    __attribute__((format(__printf__, 1, 0)));
 
 /* Bytes that have come, at most size; 0 when there are none. Never sleeps. */
 size_t console_read(char *bytes, size_t size);
@@ -39,7 +42,8 @@ size_t console_read_line(char *line, size_t size);
 extern void (*console_output)(const char *bytes, size_t length);
 
 /* Prints file, line and sentence and crashes the domain. */
-void PVGUEST_NAME(panic)(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void PVGUEST_NAME(panic)(const char *format, ...)
+    __attribute__((format(__printf__, 1, 2), __noreturn__));
 #ifndef PVGUEST_PREFIXED
 #define ASSERT(condition) \
     do { \

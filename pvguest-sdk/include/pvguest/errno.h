@@ -6,7 +6,7 @@
 #ifndef PVGUEST_ERRNO_H
 #define PVGUEST_ERRNO_H
 
-#include <stddef.h>
+#include <abi/types.h>
 
 enum {
 #define XEN_ERRNO(name, value) name = value,

@@ -16,7 +16,7 @@
 #ifndef PVGUEST_HYPERCALL_H
 #define PVGUEST_HYPERCALL_H
 
-#include <stdint.h>
+#include <abi/types.h>
 
 extern char hypercall_page[];   /* lib/head.asm */
 

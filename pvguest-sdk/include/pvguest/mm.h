@@ -104,18 +104,26 @@ static inline uint64_t virt_to_machine(const void *va)
 
 /* 2^order pages, consecutive in pfn and va, not cleared; NULL when there are none. Safe in event
  * handlers. */
-void *alloc_pages(unsigned int order);
-void free_pages(void *va, unsigned int order);
-static inline void *alloc_page(void)
+void *PVGUEST_NAME(alloc_pages)(unsigned int order);
+void PVGUEST_NAME(free_pages)(void *va, unsigned int order);
+static inline void *PVGUEST_NAME(alloc_page)(void)
 {
-    return alloc_pages(0);
+    return PVGUEST_NAME(alloc_pages)(0);
 }
-static inline void free_page(void *va)
+static inline void PVGUEST_NAME(free_page)(void *va)
 {
-    free_pages(va, 0);
+    PVGUEST_NAME(free_pages)(va, 0);
 }
+/*
+ * For a kernel with an allocator of its own: the longest run of free pages, consecutive in pfn and
+ * va, is the caller's from now on, *pages of them. The last `keep` of the run stay here, for
+ * page tables of map_frames() (one for 512 pages), grants and split devices: 256 are plenty. The
+ * next call has the next run; a domain that was just built has one, nearly. NULL: no run is longer
+ * than `keep`.
+ */
+void *take_memory(unsigned long keep, unsigned long *pages);
 /* One page of zeroes. */
-void *alloc_zeroed_page(void);
+void *PVGUEST_NAME(alloc_zeroed_page)(void);
 /* Pages free now, in all. */
 unsigned long free_page_count(void);
 /*
@@ -150,11 +158,27 @@ extern unsigned long kernel_root_mfn;
 int pt_populate(unsigned long va);
 
 /*
+ * Trees of one's own, of which every process of a kernel has two: the kernel's, with its slots of
+ * the upper half, and below them the process's memory, which is how the kernel gets at it; and user
+ * mode's, with nothing but that memory. What is below the two roots they share: an entry of level
+ * 4 is set in both. All flush the queue, and return 0 or a negative errno.
+ */
+/* A page becomes an empty table, ready to be hooked in with pt_set(): cleared, read-only. */
+int pt_make_table(void *page);
+/* The same for a root, which is pinned; of the kernel with all that kernel_root_mfn has in slots
+ * 272 to 511. */
+int pt_make_root(void *page, bool of_kernel);
+/* The end of a process's trees: they are unpinned, and all tables of the lower half are pages again
+ * that can be written to, with what stands in them; each is given to `returned`, unless NULL, the
+ * roots last. Neither may be in use as a base. user_root: NULL where there is none. */
+int pt_end_roots(void *kernel_root, void *user_root, void (*returned)(void *page));
+
+/*
  * One kernel page now: with flush. `mfn` is any frame we may map; prot is PROT_* (0: unmap).
  * `owner` is DOMID_SELF for our own frames, DOMID_IO for MMIO (dom0), or a domain we are privileged
  * over.
  */
-int map_page(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner);
+int PVGUEST_NAME(map_page)(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner);
 /* Makes one of our pages read-only or writable again at its kernel mapping (before and after being
  * a page table). */
 int page_set_readonly(void *va, bool readonly);

@@ -10,7 +10,7 @@
 #define PVGUEST_REFUSE_H
 
 #ifdef COUNT_REFUSALS
-#include <stddef.h>
+#include <abi/types.h>
 #include <abi/refusal.h>
 #define refused(answer) ({ REFUSAL(place_, NULL); place_.count++; (answer); })
 #else

@@ -8,8 +8,8 @@
 /* SHUTDOWN_poweroff, _reboot, _crash, _suspend. dom0's own powers the machine off. Returns only
  * from a refused suspend. */
 void PVGUEST_NAME(shutdown)(unsigned int reason);
-void PVGUEST_NAME(poweroff)(void) __attribute__((noreturn));
-void PVGUEST_NAME(crash)(void) __attribute__((noreturn));
+void PVGUEST_NAME(poweroff)(void) __attribute__((__noreturn__));
+void PVGUEST_NAME(crash)(void) __attribute__((__noreturn__));
 
 /* Let another vCPU run. */
 void vcpu_yield(void);

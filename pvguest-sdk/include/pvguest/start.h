@@ -24,7 +24,7 @@
 void guest_main(void);
 
 /* Everything, in order; calls guest_main and does not return. Define your own to replace it. */
-void guest_start(struct start_info *si) __attribute__((noreturn));
+void guest_start(struct start_info *si) __attribute__((__noreturn__));
 
 /* The page the hypervisor handed over: number of pages, flags (SIF_*), XenStore and console rings,
  * modules, command line. */

@@ -8,10 +8,7 @@
 #define PVGUEST_STRING_H
 
 #include <pvguest/names.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 
 void *PVGUEST_NAME(memcpy)(void *to, const void *from, size_t n);
 void *PVGUEST_NAME(memmove)(void *to, const void *from, size_t n);
@@ -38,12 +35,12 @@ unsigned long PVGUEST_NAME(strtoul)(const char *s, char **end, int base);
 long PVGUEST_NAME(strtol)(const char *s, char **end, int base);
 
 int PVGUEST_NAME(snprintf)(char *buffer, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(__printf__, 3, 4)));
 int PVGUEST_NAME(vsnprintf)(char *buffer, size_t size, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+    __attribute__((format(__printf__, 3, 0)));
 /* However long it gets: handed to write() in pieces of at most 512 bytes, at least once. */
 void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format,
-                     va_list arguments) __attribute__((format(printf, 2, 0)));
+                     va_list arguments) __attribute__((format(__printf__, 2, 0)));
 
 #ifndef PVGUEST_PREFIXED
 static inline int isdigit(int c)

@@ -34,7 +34,7 @@ struct thread {
 void threads_init(void);
 
 /* Panics on another vCPU than 0. */
-void wrong_cpu(void) __attribute__((noreturn));
+void wrong_cpu(void) __attribute__((__noreturn__));
 static inline void first_cpu_only(void)
 {
     if (__builtin_expect(several_cpus, false) && cpu_id())
@@ -45,7 +45,7 @@ static inline void first_cpu_only(void)
 struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument);
 struct thread *thread_current(void);
 void thread_yield(void);
-void thread_exit(void) __attribute__((noreturn));
+void thread_exit(void) __attribute__((__noreturn__));
 void thread_sleep(uint64_t ns);
 /* Who runs now and must neither sleep nor give way, in words; NULL: one may. Event handlers must
  * not; a thread may say so of a part of its work. Who does all the same ends in a panic. */

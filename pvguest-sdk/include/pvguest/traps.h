@@ -68,7 +68,10 @@ void traps_init(void);
 /*
  * A handler for one vector (0..31). It returns true when it dealt with the trap; with false, or
  * without a handler, the fixup table is tried, and then the guest dies with its registers printed.
- * Returns the handler that was there.
+ * It runs on the kernel stack where the exception was (of user mode: the process's), at a page
+ * fault with events masked, else as they were, and may sleep and switch to another process there:
+ * a page that has to be fetched first, for a program or for the kernel's own access to its memory.
+ * It need not return: a program that is killed. Returns the handler that was there.
  */
 typedef bool (*trap_handler)(struct trap_frame *frame);
 trap_handler set_trap_handler(unsigned int vector, trap_handler handler);
@@ -89,7 +92,8 @@ bool frame_from_user(const struct trap_frame *frame);
 
 /* Prints all of it on the console; die() ends with SHUTDOWN_crash after it. */
 void dump_frame(const struct trap_frame *frame);
-void PVGUEST_NAME(die)(const struct trap_frame *frame, const char *why) __attribute__((noreturn));
+void PVGUEST_NAME(die)(const struct trap_frame *frame, const char *why)
+    __attribute__((__noreturn__));
 
 /*
  * Fault-tolerant access: reads or writes that may hit anything. Return 0, or -EFAULT when the CPU
@@ -116,7 +120,7 @@ int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *addr
  * tables: the user half is what MMUEXT_NEW_USER_BASEPTR names. Stack and half are this vCPU's.
  */
 struct user_context { uint64_t rip, rsp, rflags, rdi, rsi, rdx; };
-void enter_user_mode(const struct user_context *context) __attribute__((noreturn));
+void enter_user_mode(const struct user_context *context) __attribute__((__noreturn__));
 void set_kernel_stack(unsigned long top);
 
 /*
@@ -135,7 +139,7 @@ void set_return_hook(user_return_hook hook);
 
 /* Returns from a trap frame, to user or kernel mode, restoring every register and the event
  * mask. */
-void return_to_frame(struct trap_frame *frame) __attribute__((noreturn));
+void return_to_frame(struct trap_frame *frame) __attribute__((__noreturn__));
 
 /*
  * System calls from user mode (the `syscall` instruction). The handler gets the frame: number in

@@ -13,9 +13,7 @@
 #endif
 
 #include <pvguest/names.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <abi/types.h>
 #include <xen/xen.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>

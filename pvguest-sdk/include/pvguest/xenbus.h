@@ -43,6 +43,6 @@ int xenbus_wait_state(struct xenbus_device *device, unsigned int mask, uint64_t 
 const char *xenbus_state_name(enum xenbus_state state);
 /* Writes "error" in the store and on the console, and switches to Closing. */
 void xenbus_fail(struct xenbus_device *device, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(__printf__, 3, 4)));
 
 #endif

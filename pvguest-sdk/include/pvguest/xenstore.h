@@ -12,7 +12,7 @@
 #ifndef PVGUEST_XENSTORE_H
 #define PVGUEST_XENSTORE_H
 
-#include <stdarg.h>
+#include <abi/types.h>
 #include <pvguest/xen.h>
 #include <pvguest/list.h>
 #include <pvguest/thread.h>
@@ -49,13 +49,13 @@ char *xs_domain_path(domid_t domid);
 
 char *xs_read_node(xs_transaction t, const char *directory, const char *node);
 int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(__printf__, 4, 5)));
 int xs_vprintf(xs_transaction t, const char *directory, const char *node, const char *format,
-               va_list arguments) __attribute__((format(printf, 4, 0)));
+               va_list arguments) __attribute__((format(__printf__, 4, 0)));
 /* Writes a node of our own that the domain `reader` may read (a domain's nodes are otherwise its
  * own and dom0's to see). */
 int xs_write_for(domid_t reader, const char *path, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(__printf__, 3, 4)));
 /* A decimal number; -EINVAL when the node holds something else. */
 int xs_read_ulong(xs_transaction t, const char *directory, const char *node, unsigned long *value);
 

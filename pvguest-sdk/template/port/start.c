@@ -15,7 +15,7 @@ void guest_start(struct start_info *si)
     start_init(si);
     console_init();
     traps_init();       /* step 3: set_trap_handler() names the kernel's own */
-    mm_init();          /* step 5: alloc_page(), or own all that lies behind nr_pages */
+    mm_init();          /* step 5: alloc_pages(), or take_memory() for your own */
     pvguest_printk("@NAME@: %lu MiB, command line \"%s\"\n", nr_pages / 256, command_line());
 
     /* step 8: events_init(), time_init(); then the kernel's own main() */

@@ -56,20 +56,43 @@ static void put_finding(const struct finding *f)
     putchar('\n');
 }
 
+/* An inline function or a macro is in many places, one after the other: some of them are enough. */
+#define SHOWN 3
+
+static bool same_line(const struct finding *a, const struct finding *b)
+{
+    return a->file && b->file && strcmp(a->file, b->file) == 0 && a->line == b->line &&
+           !a->doubt && !b->doubt && !a->kept && !b->kept;
+}
+
+static void put_repeats(unsigned int repeats)
+{
+    if (repeats > SHOWN)
+        printf("  ... and %u more of that line\n", repeats - SHOWN);
+}
+
 static void put_row(const struct scan *scan, const struct row *row)
 {
-    bool titled = false;
+    const struct finding *last = NULL;
+    unsigned int repeats = 0;
 
     for (size_t i = 0; i < scan->finding_count; i++) {
-        if (scan->findings[i].row != row)
+        const struct finding *f = &scan->findings[i];
+        if (f->row != row)
             continue;
-        if (!titled)
+        if (!last)
             printf("\n%s: %s%s\n  why: %s\n  instead: %s (the guide's step %d)\n", row->name,
                    kind_names[row->kind], row->kind == GUESS ? ", by its surroundings" : "",
                    row->why, row->instead, row->step);
-        titled = true;
-        put_finding(&scan->findings[i]);
+        if (!last || !same_line(last, f)) {
+            put_repeats(repeats);
+            repeats = 0;
+        }
+        if (++repeats <= SHOWN)
+            put_finding(f);
+        last = f;
     }
+    put_repeats(repeats);
 }
 
 static void put_doubts(const struct scan *scan, enum doubt_kind kind, const char *title)

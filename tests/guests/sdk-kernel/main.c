@@ -4,9 +4,11 @@
  * runs two programs that never give up the CPU, and takes it from them in the hook before user
  * mode, where it switches to another kernel stack: after an event, a system call, a fault alike. A
  * program that executes `syscall` where there are no system calls gets an invalid opcode, and the
- * kernel lives. The first map_frames of all works under a second root of page tables. Idea: a port
- * of xv6, whose timer handler could not yield, whose first stray system call ended the domain, and
- * whose first mapping of a foreign frame faulted.
+ * kernel lives. The first map_frames of all works under a second root of page tables. A process's
+ * trees come and go, their pages are used again; memory is taken for an allocator of its own, and
+ * input told to a kernel without the SDK's threads. Ideas: a port of xv6, whose timer handler could
+ * not yield, whose first stray system call ended the domain, and whose first mapping of a foreign
+ * frame faulted; one of a microkernel, whose pager hands out pages that the kernel makes tables of.
  */
 #include "../lib/user.h"
 
@@ -31,18 +33,23 @@ void guest_start(struct start_info *si)
 /* ---- several roots: before anything has been mapped ---- */
 
 static volatile uint64_t *again, read;              /* static, for what may trap */
+static unsigned int freed;
+
+static void free_page_again(void *page)
+{
+    memset(page, 0xee, PAGE_SIZE);                  /* it can be written to */
+    free_page(page);
+    freed++;
+}
 
 static void first_mapping_under_another_root(void)
 {
-    uint64_t *kernel = mfn_to_virt(kernel_root_mfn), *root = alloc_zeroed_page();
-    uint64_t *page = alloc_zeroed_page();
+    uint64_t *root = alloc_page(), *page = alloc_zeroed_page();
     unsigned long mfn = virt_to_mfn(page);
 
     NEED(root && page);
-    for (unsigned int slot = 272; slot < 512; slot++)       /* all but the hypervisor's */
-        root[slot] = kernel[slot];
-    NEED(page_set_readonly(root, true) == 0);
-    pt_pin(4, virt_to_mfn(root));
+    memset(root, 0xff, PAGE_SIZE);                          /* a root is made of any page */
+    NEED(pt_make_root(root, true) == 0);
     pt_new_base(virt_to_mfn(root));
     NEED(pt_flush() == 0);
     again = map_frames(&mfn, 1, PROT_RW, DOMID_SELF, NULL);
@@ -52,11 +59,105 @@ static void first_mapping_under_another_root(void)
     CHECK_IS(read, 0x1122334455667788);
     unmap_frames(ADDRESS(again), 1);
     pt_new_base(kernel_root_mfn);
-    pt_unpin(virt_to_mfn(root));
     NEED(pt_flush() == 0);
-    NEED(page_set_readonly(root, false) == 0);
-    free_page(root);
+    NEED(pt_end_roots(root, NULL, free_page_again) == 0);
+    CHECK_IS(freed, 1);
     free_page(page);
+}
+
+/* ---- a process's two trees: made, used, taken down, and their pages used for others ---- */
+
+#define FAR (1UL << 39 | 1UL << 30 | 1UL << 21)     /* slot 1 of L4, L3, L2 */
+
+static void hook(uint64_t *table, unsigned int slot, void *below)
+{
+    pt_set(virt_to_machine(&table[slot]), virt_to_machine(below) | PROT_TABLE);
+}
+
+static void two_trees(void)
+{
+    unsigned long before = free_page_count();
+    uint64_t *page = alloc_zeroed_page(), *roots[2], *l3 = alloc_page(), *l2 = alloc_page();
+    uint64_t *l1 = alloc_page();
+
+    for (unsigned int i = 0; i < 2; i++)
+        NEED((roots[i] = alloc_page()) && pt_make_root(roots[i], i == 0) == 0);
+    CHECK_IS(roots[0][511], *pt_walk(~0UL, 4));
+    CHECK_IS(roots[1][511] & PTE_PRESENT, 0);       /* the kernel is not in user mode's */
+    memset(l1, 0xff, PAGE_SIZE);
+    NEED(pt_make_table(l3) == 0 && pt_make_table(l2) == 0 && pt_make_table(l1) == 0);
+    CHECK_IS(l1[7], 0);
+    pt_set(virt_to_machine(&l1[0]), virt_to_machine(page) | PROT_RW | PTE_USER);
+    hook(l2, 1, l1);
+    hook(l3, 1, l2);
+    for (unsigned int i = 0; i < 2; i++)
+        hook(roots[i], 1, l3);
+    pt_new_base(virt_to_mfn(roots[0]));
+    pt_new_user_base(virt_to_mfn(roots[1]));
+    NEED(pt_flush() == 0);
+    *page = 0x8877665544332211;
+    CHECK_IS(TRAP_IN(read = *(volatile uint64_t *)ADDRESS(FAR)), -1);
+    CHECK_IS(read, 0x8877665544332211);
+    pt_new_base(kernel_root_mfn);
+    pt_new_user_base(0);
+    NEED(pt_flush() == 0);
+    freed = 0;
+    CHECK_IS(pt_end_roots(roots[0], roots[1], free_page_again), 0);
+    CHECK_IS(freed, 5);
+    free_page(page);
+    CHECK_IS(free_page_count(), before);
+}
+
+/* ---- memory, for an allocator of one's own ---- */
+
+static void memory_of_its_own(void)
+{
+    unsigned long before = free_page_count(), pages, more;
+    uint64_t *run = take_memory(256, &pages);
+
+    NEED(run);
+    CHECK(pages > before / 2);
+    CHECK_IS(free_page_count(), before - pages);
+    for (unsigned long i = 0; i < pages; i++)
+        run[i * 512] = i;
+    for (unsigned long i = 0; i < pages; i += 97)
+        CHECK_IS(run[i * 512], i);
+    CHECK(alloc_pages(7) != NULL);                  /* the SDK has what it keeps */
+    CHECK(take_memory(before, &more) == NULL);       /* and nobody takes that from it */
+    for (unsigned long i = 0; i < pages; i++)
+        free_page((char *)run + i * PAGE_SIZE);
+    CHECK_IS(free_page_count(), before - 128);
+}
+
+/* ---- keys, for readers that are no threads of the SDK's ---- */
+
+static volatile bool keys;
+
+static void keys_came(void)
+{
+    keys = true;
+}
+
+static void input(void)
+{
+    char text[8];
+    size_t length = 0;
+
+    console_init_events();
+    console_on_input(keys_came);
+    printk("TYPE key\n");
+    for (uint64_t late = now_ns() + 20 * NS_PER_S; length < 3 && now_ns() < late;) {
+        set_deadline(late);
+        events_mask_all();
+        if (!keys)
+            vcpu_block();
+        events_unmask_all();
+        keys = false;
+        length += console_read(text + length, 3 - length);
+    }
+    console_on_input(NULL);
+    CHECK_IS(length, 3);
+    CHECK(memcmp(text, "key", 3) == 0);
 }
 
 /* ---- a system call, and nobody to take it ---- */
@@ -193,6 +294,9 @@ static void preemption(void)
 void test_main(void)
 {
     first_mapping_under_another_root();
+    two_trees();
+    memory_of_its_own();
+    input();
     user_space();
     stray_system_call();
     preemption();
