@@ -30,6 +30,8 @@ struct guest_hands {
     uint64_t (*pfn_of)(struct guest *guest, uint64_t mfn);
     /* Pfns in, their new frames out. */
     int (*populate)(struct guest *guest, unsigned long *frames, unsigned count);
+    /* Frames that are its own, and are to be nobody's. */
+    int (*release)(struct guest *guest, unsigned long *frames, unsigned count);
     int (*pin)(struct guest *guest, unsigned level, unsigned long mfn);
     int (*unpin)(struct guest *guest, unsigned long mfn);
     /* -ENODATA: the vCPU has never been used. */
