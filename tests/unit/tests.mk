@@ -257,8 +257,8 @@ rings.sources := drivers/pv/check.c drivers/block.c
 scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
 scan_fuzz.cflags := -D_GNU_SOURCE
 scan_fuzz.libraries := $(SCAN_LIBRARIES)
-save.sources := dom0/save/write.c dom0/save/read.c dom0/save/read_pages.c dom0/save/pins.c \
-    dom0/save/file.c dom0/config/problem.c
+save.sources := dom0/save/write.c dom0/save/write_pages.c dom0/save/digest.c dom0/save/read.c \
+    dom0/save/read_pages.c dom0/save/pins.c dom0/save/file.c dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 save_lies.sources := $(save.sources)
 save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
