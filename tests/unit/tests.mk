@@ -94,6 +94,8 @@ debugreg.cflags := -D_GNU_SOURCE -fno-builtin
 decode.sources := hypervisor/emulate/decode.c
 decode.libraries := Zydis
 decode_forms.sources := hypervisor/emulate/decode.c
+digest.sources := dom0/save/digest.c
+digest.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -260,6 +262,8 @@ scan_fuzz.libraries := $(SCAN_LIBRARIES)
 save.sources := dom0/save/write.c dom0/save/write_pages.c dom0/save/digest.c dom0/save/read.c \
     dom0/save/read_pages.c dom0/save/pins.c dom0/save/file.c dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+save_live.sources := $(save.sources)
+save_live.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 save_lies.sources := $(save.sources)
 save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
