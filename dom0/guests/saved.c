@@ -6,6 +6,7 @@
 #include "dom0/config/text.h"
 #include "dom0/devices/device.h"
 #include "dom0/guests/recipe.h"
+#include "dom0/guests/suspend.h"
 #include "dom0/save/hands.h"
 #include "dom0/save/medium.h"
 #include "dom0/save/save.h"
@@ -14,121 +15,7 @@
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
-#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest to suspend itself. */
-#define LOOK_NS (1 * NS_PER_MS)
-
-/* --- the guest's part --- */
-
-static void control_path(const struct domain *domain, const char *key, char path[64])
-{
-    snprintf(path, 64, "/local/domain/%u/control/%s", (unsigned)domain->domid, key);
-}
-
-/* It must have said so. */
-static int can_suspend(const struct domain *domain, struct problem *problem)
-{
-    unsigned long can = 0;
-    char home[32];
-
-    snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
-    if (xs_read_ulong(XS_NONE, home, "control/feature-suspend", &can) || !can)
-        return problem_set(problem, -EOPNOTSUPP, "'%s' does not say that it can be suspended "
-                           "(control/feature-suspend): its kernel cannot, or has not come so far",
-                           domain->config.name);
-    return 0;
-}
-
-static int ask(const struct domain *domain, struct problem *problem)
-{
-    char path[64];
-    int error;
-
-    control_path(domain, "shutdown", path);
-    error = xs_write(XS_NONE, path, "suspend", strlen("suspend"));
-    return error ? problem_set(problem, error, "cannot ask '%s': XenStore: %s",
-                               domain->config.name, errno_name(error))
-                 : 0;
-}
-
-/* Takes the question back. False: it was heard. */
-static bool take_back(const struct domain *domain)
-{
-    char path[64], *word;
-    bool unheard;
-
-    control_path(domain, "shutdown", path);
-    word = xs_read(XS_NONE, path, NULL);
-    unheard = !IS_ERR(word) && !strcmp(word, "suspend");
-    if (!IS_ERR(word))
-        free(word);
-    return unheard && !xs_write(XS_NONE, path, "", 0);
-}
-
-/* *ran: when it was last seen to run. */
-static int suspend(const struct domain *domain, bool (*give_up)(void), uint64_t *ran,
-                   struct problem *problem)
-{
-    struct xen_domctl_getdomaininfo info = { .flags = 0 };
-    uint64_t until = now_ns() + PATIENCE_NS;
-    int error = ask(domain, problem);
-    bool given_up;
-
-    if (error) return error;
-    *ran = now_ns();
-    while (!(error = domain_get_info(domain->domid, &info)) &&
-           !(info.flags & XEN_DOMINF_shutdown)) {
-        *ran = now_ns();
-        thread_sleep(LOOK_NS);
-        given_up = give_up();
-        if (given_up || now_ns() > until)
-            return problem_set(problem, given_up ? -EAGAIN : -ETIMEDOUT, "'%s' %s: %s",
-                               domain->config.name,
-                               given_up ? "is waited for no longer" : "does not suspend itself",
-                               take_back(domain) ? "it has not listened" : "it has heard, and may");
-    }
-    if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
-                     SHUTDOWN_suspend)
-        return problem_set(problem, -ESRCH, "'%s' has ended instead of suspending itself",
-                           domain->config.name);
-    return 0;
-}
-
-/* --- what it has said of itself: Linux says it once in all its lives --- */
-
-static const char *const features[] = { "feature-suspend", "feature-poweroff", "feature-reboot" };
-
-#define FEATURES "# control:"           /* A comment in the configuration: then their names. */
-
-static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BYTES])
-{
-    size_t size = strlen(text);
-    char path[64];
-
-    size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, FEATURES);
-    for (unsigned i = 0; i < ARRAY_SIZE(features) && size < CONFIG_TEXT_BYTES; i++) {
-        unsigned long can;
-
-        snprintf(path, sizeof(path), "/local/domain/%u/control", (unsigned)domain->domid);
-        if (!xs_read_ulong(XS_NONE, path, features[i], &can) && can)
-            size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, " %s", features[i]);
-    }
-    if (size + 1 < CONFIG_TEXT_BYTES)
-        strlcpy(text + size, "\n", 2);
-}
-
-static void saved_features(const struct domain *domain, const char *said)
-{
-    char path[64];
-    int error = 0;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(features) && !error; i++) {
-        control_path(domain, features[i], path);
-        if (strstr(said, features[i]))
-            error = xs_write(XS_NONE, path, "1", 1);
-    }
-    if (error)
-        printk("Warning: what '%s' said of itself is lost\n", domain->config.name);
-}
+#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest's disks. */
 
 /* --- saving --- */
 
@@ -167,7 +54,7 @@ static char *describe(const struct domain *domain, bool runs)
         devices_for_each(domain->devices, (enum device_kind)kind, add_device);
     }
     config_write(&now, text);
-    write_features(domain, text);
+    suspend_write_said(domain, text);
     return text;
 }
 
@@ -268,7 +155,7 @@ static int pass(struct passage *passage, struct problem *problem)
 {
     struct saved_target *target = passage->target;
     struct domain *domain = passage->domain;
-    int error = can_suspend(domain, problem);
+    int error = suspend_can(domain, problem);
 
     if (error) return error;
     error = guest_of(domain->domid, &passage->guest);
@@ -277,7 +164,7 @@ static int pass(struct passage *passage, struct problem *problem)
                            errno_name(error));
     passage->guest.most = MAX(passage->guest.most, domain->config.maxmem_mib * 256);
     error = target->live ? run_ahead(passage, problem) : 0;
-    error = error ? error : suspend(domain, target->give_up, &target->ran, problem);
+    error = error ? error : suspend_now(domain, target->give_up, &target->ran, problem);
     passage->stands = !error;
     error = error ? error : write_all(passage, problem);
     saver_end(passage->saver);
@@ -512,7 +399,7 @@ int saved_make(struct tape *tape, const struct config *config, const char *said,
     domains_begin();
     error = domains_bring_up(config, &restored.source, true, made, problem);
     if (!error) {
-        saved_features(*made, said);
+        suspend_say_again(*made, said);
         (*made)->saving = true;
     }
     domains_unlock();
@@ -528,7 +415,7 @@ int saved_parse(char *text, bool json, const char *file, struct config *config, 
     const char *line = strstr(text, FEATURES);
     int error;
 
-    *said = strdup(line ? line : features[0]);
+    *said = strdup(line ? line : FEATURE_FIRST);
     if (file)
         error = domains_read(file, "", config, problem);
     else if (json)

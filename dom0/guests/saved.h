@@ -8,7 +8,8 @@
 #define DOM0_GUESTS_SAVED_H
 
 #include "dom0/guests/domains.h"
-#include "dom0/save/save.h"
+#include "dom0/save/rounds.h"
+#include "dom0/save/tape.h"
 #include "dom0/xc/build.h"
 
 /* It ends there, or, with `go_on`, goes on here. `over`: what is there may be a saved guest, which

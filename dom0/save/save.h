@@ -9,6 +9,7 @@
 
 #include "dom0/config/problem.h"
 #include "dom0/save/guest.h"
+#include "dom0/save/rounds.h"
 #include "dom0/save/tape.h"
 
 /* All of it, from xl's header on. The guest has suspended itself. 0 or a negative errno and the
@@ -21,18 +22,9 @@ int save_guest(struct guest *guest, struct tape *tape, const char *config, size_
 /* A guest that is sent once as it is, and again what has changed since, until that is little; then
  * it stands still for the rest. Page tables come with the rest. */
 struct saver;
-struct save_rounds {
-    uint64_t pages;                     /* That the guest had. */
-    unsigned number;                    /* Of the last, from 1. */
-    uint64_t sent, before, total;       /* Pages: in the last, in the one before it, in all. */
-};
 /* Who wants to know, some hundred times a second, whether it is still to go on: 0, or a negative
  * errno and the problem. */
 struct save_watch { int (*look)(struct save_watch *watch, struct problem *problem); };
-
-/* Is it time to have it suspend itself? Little is left, or as much as changed again, or all that a
- * tape may have (SAVE_TIMES) but for the last time. Pure. */
-bool save_rounds_done(const struct save_rounds *rounds);
 
 /* It has said where its p2m is. `guest` stays; so do its room and seed. 0, or a negative errno and
  * the problem; saver_end() in any case. */

@@ -233,20 +233,6 @@ int save_guest(struct guest *guest, struct tape *tape, const char *config, size_
 
 /* --- while it runs --- */
 
-#define MOST_ROUNDS 8u
-
-static uint64_t few(const struct save_rounds *rounds)
-{
-    return MAX(rounds->pages / 512, 64ul);
-}
-
-bool save_rounds_done(const struct save_rounds *rounds)
-{
-    return rounds->sent <= few(rounds) || rounds->number >= MOST_ROUNDS ||
-           rounds->total > (SAVE_TIMES - 2) * rounds->pages ||
-           (rounds->number > 1 && rounds->sent > rounds->before / 4 * 3);
-}
-
 int saver_begin(struct guest *guest, struct tape *tape, const char *config, size_t size,
                 struct save_watch *watch, struct saver **begun, struct problem *problem)
 {

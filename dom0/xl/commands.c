@@ -251,7 +251,7 @@ static const struct command guests_commands[] = {
       "a saved guest goes on (paused; with another configuration than was saved)", 1, 2,
       verb_restore, "p", 0 },
     { "migrate", "[--live] NAME HOST",
-      "a guest goes on at another machine with Domus, which takes guests (it runs meanwhile)", 2, 2,
+      "a guest goes on at another Domus, which takes guests (--live: it runs meanwhile)", 2, 2,
       verb_migrate, "l=live", 0 },
     { "migrate-receive", "[ADDRESS|any|off]", "whose guests are taken here, and from now on", 0, 1,
       verb_migrate_receive, "", 0 },
