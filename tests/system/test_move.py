@@ -97,7 +97,6 @@ def test_what_is_refused(pair):
     here, there = pair.machines
     assert "no domain 'saved'" in move(pair, 0)
     create(here)
-    stays(pair, "--live is not there yet", "--live")
     assert "HOST is an address" in here.refused("xl migrate saved elsewhere")
     assert "own address" in here.refused(f"xl migrate saved {ADDRESSES[0]}")
     assert "has not suspended itself" in here.refused("xl resume saved")
@@ -142,17 +141,71 @@ def test_disk_and_card(pair):
         assert "not true" not in one.said() and "RESULT" not in one.said()
 
 
+def live(pair, here, name):
+    """Moved while it runs: milliseconds for which it stood still, rounds before that."""
+    answer = move(pair, here, name, "--live")
+    print(answer)
+    assert f"'{name}' has moved to" in answer and "Round 1: " in answer, answer
+    found = re.search(r"stood still for (\d+) ms \((\d+) rounds of (\d+) pages", answer)
+    assert name not in pair.machines[here].domains()
+    return tuple(map(int, found.groups()))
+
+
+def at_work(pair, here, life):
+    for _ in range(2):
+        pair.machines[here].see(rf"split-saved: round \d+ of life {life}\b", 60)
+
+
+def test_live(pair):
+    """Its disk, its card and its memory are at work, page tables come and go."""
+    pair.machines[0].create("split-saved.cfg")
+    at_work(pair, 0, 0)
+    for life in range(1, 3):
+        still, rounds, pages = live(pair, (life - 1) % 2, "split-saved")
+        assert rounds >= 2 and pages > 2400
+        at_work(pair, life % 2, life)
+    for one in pair.machines:
+        assert "not true" not in one.said() and "RESULT" not in one.said()
+
+
+def test_live_ends(pair):
+    """Though it writes all that it has all the time."""
+    pair.machines[0].create("split-saved.cfg extra='writes=all'")
+    at_work(pair, 0, 0)
+    still, rounds, pages = live(pair, 0, "split-saved")
+    assert 2 <= rounds <= 3 and 2400 + 1000 < pages <= 3 * 2560
+    at_work(pair, 1, 1)
+    assert "not true" not in pair.machines[1].said()
+
+
+def test_it_ends_meanwhile(pair):
+    """It is gone here, and nothing is there."""
+    here, there = pair.machines
+    lost = not_come(there)
+    here.create("split-saved.cfg extra='ends=20'")
+    here.see(r"split-saved: round \d+ of life 0", 60)
+    here.send(f"xl migrate --live split-saved {ADDRESSES[1]}")
+    here.until(lambda: pair.net.passed > 1 << 20)
+    pair.net.hold = True
+    here.see("RESULT SUCCESS", 15)
+    pair.net.hold = False
+    here.see("'split-saved' has ended while it was moved", 30)
+    here.until(lambda: "split-saved" not in here.domains(), 20)
+    there.until(lambda: not_come(there) > lost, 20)
+    assert "split-saved" not in there.domains()
+
+
 def not_come(one):
     """How often something has not come, in all."""
     one.ask("sleep 1")
     return one.said().count("has not come")
 
 
-def cut(pair, at, reset):
+def cut(pair, at, reset, options=""):
     before = not_come(pair.machines[1])
     pair.net.be_good()
     pair.net.cut_at, pair.net.reset = at, reset
-    stays(pair, "Error: ")
+    stays(pair, "Error: ", options)
     assert pair.net.cut_at is None          # it was cut
     pair.machines[1].until(lambda: not_come(pair.machines[1]) > before, 40)
     pair.net.be_good()
@@ -165,7 +218,7 @@ def test_a_connection_that_is_cut(pair):
     for number in range(max(MOVES, 2)):
         at = random.SystemRandom().randrange(1, 8 << 20)
         print("cut at", at)
-        cut(pair, at, reset=number < 2 or number % 2)
+        cut(pair, at, reset=number < 2 or number % 2, options="--live" if number % 2 else "")
     moved(pair, 0)
 
 
@@ -190,6 +243,13 @@ def test_given_up(pair):
     """By the operator, here and there."""
     here, there = pair.machines
     create(here)
+    before, lost = count(here), not_come(there)
+    here.send(f"xl migrate --live saved {ADDRESSES[1]}")
+    here.until(lambda: pair.net.passed > 2 << 20)
+    here.child.send("\x03")
+    here.see("Error: given up", 20)
+    assert count(here) > before
+    there.until(lambda: not_come(there) > lost, 20)
     before, lost = count(here), not_come(there)
     pair.net.cut_at = 4 << 20
     here.send(f"xl migrate saved {ADDRESSES[1]}")
