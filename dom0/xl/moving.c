@@ -36,12 +36,11 @@ bool verb_migrate(const struct call *call)
     printk("Moving '%s' to %s\n", name, host);
     if (move_send(name, address, live, verb_interrupted, &told, &problem))
         return verb_refuse(&problem);
-    printk("Domain '%s' has moved to %s, in %lu ms", name, host, ms(now_ns() - since));
-    printk("; it stood still for %lu ms", ms(told.still_ns));
+    printk("Domain '%s' has moved to %s, in %lu ms; it stood still for %lu ms\n", name, host,
+           ms(now_ns() - since), ms(told.still_ns));
     if (live)
-        printk(" (%u rounds of %lu pages before, %lu pages then)", told.rounds,
-               (unsigned long)told.pages, (unsigned long)told.rest);
-    printk("\n");
+        printk("%lu pages went in %u rounds before, and %lu then\n", (unsigned long)told.pages,
+               told.rounds, (unsigned long)told.rest);
     return true;
 }
 

@@ -146,9 +146,10 @@ def live(pair, here, name):
     answer = move(pair, here, name, "--live")
     print(answer)
     assert f"'{name}' has moved to" in answer and "Round 1: " in answer, answer
-    found = re.search(r"stood still for (\d+) ms \((\d+) rounds of (\d+) pages", answer)
+    still = re.search(r"stood still for (\d+) ms", answer).group(1)
+    went = re.search(r"(\d+) pages went in (\d+) rounds before, and (\d+) then", answer)
     assert name not in pair.machines[here].domains()
-    return tuple(map(int, found.groups()))
+    return int(still), int(went.group(2)), int(went.group(1))
 
 
 def at_work(pair, here, life):

@@ -71,9 +71,9 @@ class Segment:
 
 class Net:
     """The cable between two machines. lose: of a thousand frames; hold: of segments, all; change:
-    what becomes of a segment's data; cut_at: bytes of data, whoever sends them, behind which nothing of that
-    connection gets through any more, and cut_when: the same, by what it says (reset: both are told
-    so). Who asks for 10.0.2.2 gets an answer."""
+    what becomes of a segment's data; cut_at: bytes of data, whoever sends them, behind which
+    nothing of that connection gets through any more, and cut_when: the same, by what it says
+    (reset: both are told so). Who asks for 10.0.2.2 gets an answer."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="domus-net-")

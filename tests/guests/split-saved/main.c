@@ -4,7 +4,8 @@
  * write and read back, with requests on the ring whenever it may be, a third changes its memory
  * (memory.c; as much as it can with writes=all on its command line), the main thread asks the
  * network who has 10.0.2.2 and wants an answer. It says each round, and which life it has. Ends
- * only by a failure, or with ends=N before round N; without a disk it is bare, and skips. (tests/system/test_save.py)
+ * only by a failure, or with ends=N before round N; without a disk it is bare, and skips.
+ * (tests/system/test_save.py)
  */
 #include "../lib/arp.h"
 #include "../lib/test.h"
