@@ -28,8 +28,8 @@ def pair():
 
 
 # sends as fast as it can, for ever, to the first dom0, over one connection after another
-SEND = ("(while work send 10.0.2.10 9 20; do echo sent > /tmp/sends; done; echo ended > /tmp/sends) "
-        "> /tmp/sent 2>&1 &")
+SEND = ("(while work send 10.0.2.10 9 20; do echo sent > /tmp/sends; done; "
+        "echo ended > /tmp/sends) > /tmp/sent 2>&1 &")
 
 
 def is_well(one, before):
