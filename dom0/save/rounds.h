@@ -8,7 +8,8 @@
 struct save_rounds {
     uint64_t pages;                     /* That the guest had. */
     unsigned number;                    /* Of the last, from 1. */
-    uint64_t sent, before, total;       /* Pages: in the last, in the one before it, in all. */
+    /* Pages with their contents: in the last, in the one before it, in all. */
+    uint64_t sent, before, total;
 };
 
 /* Is it enough? Little was left, or hardly less than the time before, or all has gone that may

@@ -20,17 +20,18 @@ struct saver {
     /* The table of each level that was looked at last. */
     struct { unsigned long mfn; uint64_t *entries; } table[5];
     struct {
-        unsigned count;
+        unsigned count, chosen;
         uint64_t word[BATCH];           /* Types, then the words of the record. */
         unsigned long mfn[BATCH];
         uint64_t pfn[BATCH];
-        const uint8_t *page[BATCH];
+        const uint8_t *page[BATCH];     /* NULL: without contents. */
     } batch;
     uint64_t buffer[ENTRIES];
     /* Of one that is sent while it runs: what the target has of each pfn. */
     bool runs;                          /* Still. */
     struct save_watch *watch;
     struct digest *digest;              /* NULL: it has nothing, and all is sent once. */
+    struct digest empty;                /* Of a page of zeroes. */
     struct digest_key key;
     struct save_rounds rounds;
 };

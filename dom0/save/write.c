@@ -246,6 +246,7 @@ int saver_begin(struct guest *guest, struct tape *tape, const char *config, size
     saver->digest = calloc(saver->pages, sizeof(saver->digest[0]));
     if (!saver->digest) return failed(saver, -ENOMEM, "dom0 has no memory left");
     digest_make_key(&saver->key, guest->seed);
+    saver->empty = digest_page(&saver->key, saver->buffer);     /* It has held nothing yet. */
     saver->watch = watch;
     saver->runs = true;
     saver->rounds.pages = guest->pages;

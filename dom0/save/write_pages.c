@@ -137,6 +137,18 @@ static bool has_same(const struct saver *saver, uint64_t pfn, const void *page)
     return digest_same(&now, &saver->digest[pfn]);
 }
 
+/* A frame that comes to the target has nothing but zeroes: so many pages need not be sent. */
+static bool is_empty(struct saver *saver, uint64_t pfn, const void *page)
+{
+    struct digest now;
+
+    if (!saver->digest || has(saver, pfn)) return false;
+    now = digest_page(&saver->key, page);
+    if (!digest_same(&now, &saver->empty)) return false;
+    saver->digest[pfn] = now;
+    return true;
+}
+
 /* It may be written while it is looked at: what is sent is what is remembered. */
 static int put_running(struct saver *saver, uint64_t pfn, const void *page)
 {
@@ -166,27 +178,40 @@ static int put_page(struct saver *saver, unsigned i)
     return saver->runs ? put_running(saver, pfn, page) : saver_put(saver, page, SAVE_PAGE);
 }
 
-/* Those of a batch that the target has not, or not as they are. */
-static int put_changed(struct saver *saver, const uint8_t *pages)
+/* Those of a batch that the target has not, or not as they are, are what is left of it. How many
+ * bring their contents. */
+static unsigned choose(struct saver *saver, const uint8_t *pages)
 {
-    unsigned count = 0;
-    int error = 0;
+    unsigned count = 0, full = 0;
 
     for (unsigned i = 0; i < saver->batch.count; i++) {
         const uint8_t *page = pages + i * (size_t)SAVE_PAGE;
-        bool is_table = page_level((uint32_t)(saver->batch.word[i] >> PAGE_TYPE_SHIFT));
+        uint64_t word = saver->batch.word[i], pfn = saver->batch.pfn[i];
+        bool is_table = page_level((uint32_t)(word >> PAGE_TYPE_SHIFT));
 
-        if (!is_table && has_same(saver, saver->batch.pfn[i], page))
+        if (!is_table && has_same(saver, pfn, page))
             continue;
-        saver->batch.word[count] = saver->batch.word[i];
-        saver->batch.pfn[count] = saver->batch.pfn[i];
+        if (!is_table && is_empty(saver, pfn, page)) {
+            word = (uint64_t)XEN_DOMCTL_PFINFO_XALLOC << PAGE_TYPE_SHIFT | pfn;
+            page = NULL;
+        }
+        full += page != NULL;
+        saver->batch.word[count] = word;
+        saver->batch.pfn[count] = pfn;
         saver->batch.page[count++] = page;
     }
-    if (count)
-        error = put_record(saver, count, count * (size_t)SAVE_PAGE);
+    saver->batch.chosen = count;
+    return full;
+}
+
+static int put_changed(struct saver *saver, const uint8_t *pages)
+{
+    unsigned full = choose(saver, pages), count = saver->batch.chosen;
+    int error = count ? put_record(saver, count, full * (size_t)SAVE_PAGE) : 0;
+
     for (unsigned i = 0; i < count && !error; i++)
-        error = put_page(saver, i);
-    saver->rounds.sent += count;
+        error = saver->batch.page[i] ? put_page(saver, i) : 0;
+    saver->rounds.sent += full;
     return error;
 }
 

@@ -28,7 +28,7 @@ def pair():
 
 
 # sends as fast as it can, for ever, to the first dom0, over one connection after another
-SEND = ("(while work send 10.0.2.10 9 20; do echo sent > /tmp/sends; done; "
+SEND = ("(while work send 10.0.2.10 9 2; do echo sent > /tmp/sends; done; "
         "echo ended > /tmp/sends) > /tmp/sent 2>&1 &")
 
 

@@ -58,9 +58,17 @@ static int over(void)
     return saver_round(saver, &rounds);
 }
 
+static uint64_t *page_of(unsigned pfn)
+{
+    return (uint64_t *)(void *)ram[frame_of_pfn(pfn)];
+}
+
 static void make(unsigned pages)
 {
     make_guest(pages);
+    for (unsigned pfn = 0; pfn < LIST; pfn++)
+        if (pfn < ROOT || pfn > L1 + 1)
+            page_of(pfn)[0] = 1;        /* None is empty. */
     guest.pages = pages - HOLES;
     guest.room = 1u << 20;
     guest.seed = 5;
@@ -79,11 +87,6 @@ static int set_up_guest(void **state)
 
 static uint8_t before[PAGES][SAVE_PAGE];
 static unsigned long old_frame[PAGES];  /* Of each page, at the end; 0: none. */
-
-static uint64_t *page_of(unsigned pfn)
-{
-    return (uint64_t *)(void *)ram[frame_of_pfn(pfn)];
-}
 
 static uint64_t pfn_of_old(uint64_t mfn)
 {
@@ -169,6 +172,28 @@ static void what_changes_goes_again(void **state)
     page_of(40)[511]--;                 /* As it was once, and is not there. */
     arrives();
     assert_int_equal(rounds.sent, TABLES + 1);
+}
+
+/* What is empty is said to be there; what was not, and is, is sent. */
+static void empty_pages(void **state)
+{
+    for (unsigned pfn = 40; pfn < 44; pfn++)
+        memset(page_of(pfn), 0, SAVE_PAGE);
+    assert_int_equal(begin(), 0);
+    assert_int_equal(over(), 0);
+    assert_int_equal(rounds.sent, COUNT - HOLES - TABLES - 4);
+    page_of(41)[0] = 1;
+    assert_int_equal(over(), 0);
+    assert_int_equal(rounds.sent, 1);
+    page_of(41)[0] = 0;
+    page_of(42)[511] = 1;
+    memset(page_of(50), 0, SAVE_PAGE);
+    arrives();
+    assert_int_equal(rounds.sent, TABLES + 3);
+    set_up_guest(NULL);
+    memset(page_of(40), 0, SAVE_PAGE);
+    assert_int_equal(save(), 0);        /* A file says all. */
+    assert_in_range(size, (COUNT - HOLES) * SAVE_PAGE, (COUNT - HOLES + 4) * SAVE_PAGE);
 }
 
 /* Between the look and the sending. */
@@ -492,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_does_not_change_goes_once, set_up_guest),
         cmocka_unit_test_setup(what_changes_goes_again, set_up_guest),
+        cmocka_unit_test_setup(empty_pages, set_up_guest),
         cmocka_unit_test_setup(what_changes_while_it_is_looked_at, set_up_guest),
         cmocka_unit_test_setup(pages_become_tables, set_up_guest),
         cmocka_unit_test_setup(tables_become_pages, set_up_guest),
