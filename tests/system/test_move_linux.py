@@ -82,19 +82,23 @@ def test_linux_moves_while_it_runs(pair):
 def test_linux_is_cut_off(pair):
     """At a random byte of all that goes while it runs: it goes on here, and nothing is there."""
     begin(pair)
-    here, there = pair.machines
+    pair.net.be_good()
+    assert "has moved to" in pair.machines[0].ask(f"xl migrate --live one {ADDRESSES[1]}", 300)
+    there, here = pair.machines
+    whole = pair.net.passed
     for number in range(MOVES):
         before = test_save_linux.rounds(here)
+        at = random.SystemRandom().randrange(1, whole * 9 // 10)
         pair.net.be_good()
-        at = random.SystemRandom().randrange(1, 90 << 20)
         pair.net.cut_at, pair.net.reset = at, number % 2
-        answer = here.run(f"xl migrate --live one {ADDRESSES[1]}", timeout=300)
-        print("cut at", at, answer)
+        answer = here.run(f"xl migrate --live one {ADDRESSES[0]}", timeout=300)
+        print("cut at", at, "of", whole, answer)
         assert "Error: " in answer and pair.net.cut_at is None
         assert "one" in here.domains() and "one" not in there.domains()
         is_well(here, before)
+    before = test_save_linux.rounds(here)
     pair.net.be_good()
-    assert "has moved to" in here.run(f"xl migrate --live one {ADDRESSES[1]}", timeout=300)
+    assert "has moved to" in here.ask(f"xl migrate --live one {ADDRESSES[0]}", timeout=300)
     is_well(there, before)
     end(pair)
 
