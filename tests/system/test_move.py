@@ -7,6 +7,7 @@ anybody, and does what takes long.
 import os
 import random
 import re
+import statistics
 
 import pytest
 
@@ -165,6 +166,34 @@ def test_live(pair):
         still, rounds, pages = live(pair, (life - 1) % 2, "split-saved")
         assert rounds >= 2 and pages > 100
         at_work(pair, life % 2, life)
+    for one in pair.machines:
+        assert "not true" not in one.said() and "RESULT" not in one.said()
+
+
+@long
+def test_live_again_and_again(pair):
+    """With figures; and as often cut off at a random byte of all that goes."""
+    pair.machines[0].create("split-saved.cfg")
+    at_work(pair, 0, 0)
+    figures, wholes = [], []
+    for life in range(1, 2 * MOVES + 1):
+        pair.net.be_good()
+        figures.append(live(pair, (life - 1) % 2, "split-saved"))
+        wholes.append(pair.net.passed)
+        at_work(pair, life % 2, life)
+    for name, column in zip(("ms still", "rounds", "pages before"), zip(*figures)):
+        print(f"{name:13} {min(column):8} {statistics.median(column):10} {max(column):8}")
+    for number in range(MOVES):
+        lost = not_come(pair.machines[1])
+        pair.net.be_good()
+        at = random.SystemRandom().randrange(1, min(wholes))
+        pair.net.cut_at, pair.net.reset = at, number % 2
+        answer = move(pair, 0, "split-saved", "--live")
+        print("cut at", at, "of", min(wholes), answer)
+        assert "Error: " in answer and pair.net.cut_at is None
+        at_work(pair, 0, 2 * MOVES)
+        pair.machines[1].until(lambda lost=lost: not_come(pair.machines[1]) > lost, 40)
+        assert "split-saved" not in pair.machines[1].domains()
     for one in pair.machines:
         assert "not true" not in one.said() and "RESULT" not in one.said()
 
