@@ -298,7 +298,7 @@ static void pages_come(void **state)
     assert_int_equal(over(), 0);
     give_back(50);
     assert_int_equal(over(), 0);
-    take(50, 651, 2);                   /* again, elsewhere */
+    take(50, 651, 150);                 /* again, elsewhere, with what it had */
     take(HOLE + 1, 652, 3);
     arrives();
     assert_int_equal(released, 1);
