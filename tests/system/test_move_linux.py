@@ -72,6 +72,7 @@ def test_linux_moves_while_it_runs(pair):
         assert found and "one" not in here.domains(), answer
         figures.append(tuple(map(int, found.groups())))
         is_well(there, before)
+        print(there.shell("one", "grep MemFree /proc/meminfo; grep shmem /proc/vmstat"))
         assert 0 <= test_save_linux.number(there, "date +%s") - clock < 600
     for name, column in zip(("ms in all", "ms still", "pages before", "rounds", "pages then"),
                             zip(*figures)):
