@@ -6,7 +6,7 @@
  *     here                                         there
  *     hello: who it is, what its CPU can     ->
  *                                            <-    answer WELCOME
- *     (the guest suspends itself) xl's file  ->
+ *     (the guest suspends itself) xl's file  ->      Live: the file's beginning, while it runs.
  *                                            <-    answer READY: it is there, paused
  *     GO                                     ->
  *                                            <-    answer DONE: it runs there
@@ -61,7 +61,15 @@ bool move_hello_valid(struct move_hello *hello);
 
 /* --- from here: 0, or a negative errno and the problem; then it goes on here, or (-EBUSY)
  * stays as it is: nobody knows whether it runs there --- */
-int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct problem *problem);
+struct move_told {
+    uint64_t still_ns;                  /* From when it was last seen to run here to DONE. */
+    uint64_t pages;                     /* Sent, in so many rounds, while it ran (live), */
+    unsigned rounds;
+    uint64_t rest;                      /* and behind that. */
+};
+/* `live`: its memory goes over while it runs, and each round is told of on the console. */
+int move_send(const char *name, uint32_t address, bool live, bool (*give_up)(void),
+              struct move_told *told, struct problem *problem);
 
 /* --- to here: guests are taken from that address only (0: from any), until move_refuse() --- */
 int move_take(uint32_t only);

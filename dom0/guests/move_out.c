@@ -17,6 +17,7 @@ struct move_out {
     bool (*give_up)(void);
     struct wire wire;
     bool connected, done;
+    struct move_told told;
     struct move_hello hello;
 };
 
@@ -113,6 +114,33 @@ static int settle(struct move_out *move, struct problem *problem)
                        move->hello.name, move->hello.name, move->hello.name);
 }
 
+/* Of that many pages in that time, in tenths of a MiB a second. */
+static unsigned long rate(uint64_t pages, uint64_t ns)
+{
+    return (unsigned long)(pages * 10 * NS_PER_S / 256 / MAX(ns, 1ul));
+}
+
+static void tell_round(struct saved_target *target, uint64_t ns)
+{
+    const struct save_rounds *rounds = &target->rounds;
+    unsigned long tenths = rate(rounds->sent, ns);
+
+    printk("Round %u: %lu of %lu pages sent, in %lu ms (%lu.%lu MiB/s)\n", rounds->number,
+           (unsigned long)rounds->sent, (unsigned long)rounds->pages,
+           (unsigned long)(ns / NS_PER_MS), tenths / 10, tenths % 10);
+}
+
+/* The last round is what went while it stood still. */
+static void tell_end(const struct saved_target *target, struct move_told *told)
+{
+    const struct save_rounds *rounds = &target->rounds;
+
+    told->still_ns = now_ns() - target->ran;
+    told->rounds = target->live ? rounds->number - 1 : 0;
+    told->pages = rounds->total - rounds->sent;
+    told->rest = rounds->sent;
+}
+
 /* What saving ended with may be the wire's; then they may have said why. */
 static int finish(struct saved_target *target, int error, struct problem *problem)
 {
@@ -130,9 +158,12 @@ static int finish(struct saved_target *target, int error, struct problem *proble
     if (error) return problem_set(problem, error, "%s", wire_problem(error));
     error = hear(move, MOVE_DONE, WIRE_PATIENCE_NS, problem);
     move->done = !error;
-    if (!error || error == -EACCES) return error;
-    hang_up(move, false);
-    return settle(move, problem);
+    if (error && error != -EACCES) {
+        hang_up(move, false);
+        error = settle(move, problem);
+    }
+    tell_end(target, &move->told);
+    return error;
 }
 
 static void close(struct saved_target *target)
@@ -142,17 +173,20 @@ static void close(struct saved_target *target)
     hang_up(move, move->done);
 }
 
-int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct problem *problem)
+int move_send(const char *name, uint32_t address, bool live, bool (*give_up)(void),
+              struct move_told *told, struct problem *problem)
 {
     struct move_out *move = calloc(1, sizeof(*move));
     int error;
 
     if (!move) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
     move->target = (struct saved_target){ .give_up = give_up, .open = open, .finish = finish,
-                                          .close = close };
+                                          .close = close, .live = live,
+                                          .went_over = tell_round };
     move->address = address;
     move->give_up = give_up;
     error = saved_write(name, &move->target, false, problem);
+    *told = move->told;
     free(move);
     return error;
 }

@@ -6,6 +6,7 @@
 #include "dom0/config/text.h"
 #include "dom0/devices/device.h"
 #include "dom0/guests/recipe.h"
+#include "dom0/guests/suspend.h"
 #include "dom0/save/hands.h"
 #include "dom0/save/medium.h"
 #include "dom0/save/save.h"
@@ -14,110 +15,7 @@
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
-#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest to suspend itself. */
-#define LOOK_NS (10 * NS_PER_MS)
-
-/* --- the guest's part --- */
-
-static void control_path(const struct domain *domain, const char *key, char path[64])
-{
-    snprintf(path, 64, "/local/domain/%u/control/%s", (unsigned)domain->domid, key);
-}
-
-/* It must have said that it can. */
-static int ask(const struct domain *domain, struct problem *problem)
-{
-    char path[64], home[32];
-    unsigned long can = 0;
-    int error;
-
-    snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
-    if (xs_read_ulong(XS_NONE, home, "control/feature-suspend", &can) || !can)
-        return problem_set(problem, -EOPNOTSUPP, "'%s' does not say that it can be suspended "
-                           "(control/feature-suspend): its kernel cannot, or has not come so far",
-                           domain->config.name);
-    control_path(domain, "shutdown", path);
-    error = xs_write(XS_NONE, path, "suspend", strlen("suspend"));
-    return error ? problem_set(problem, error, "cannot ask '%s': XenStore: %s",
-                               domain->config.name, errno_name(error))
-                 : 0;
-}
-
-/* Takes the question back. False: it was heard. */
-static bool take_back(const struct domain *domain)
-{
-    char path[64], *word;
-    bool unheard;
-
-    control_path(domain, "shutdown", path);
-    word = xs_read(XS_NONE, path, NULL);
-    unheard = !IS_ERR(word) && !strcmp(word, "suspend");
-    if (!IS_ERR(word))
-        free(word);
-    return unheard && !xs_write(XS_NONE, path, "", 0);
-}
-
-static int suspend(const struct domain *domain, bool (*give_up)(void), struct problem *problem)
-{
-    struct xen_domctl_getdomaininfo info = { .flags = 0 };
-    uint64_t until = now_ns() + PATIENCE_NS;
-    int error = ask(domain, problem);
-    bool given_up;
-
-    if (error) return error;
-    while (!(error = domain_get_info(domain->domid, &info)) &&
-           !(info.flags & XEN_DOMINF_shutdown)) {
-        thread_sleep(LOOK_NS);
-        given_up = give_up();
-        if (given_up || now_ns() > until)
-            return problem_set(problem, given_up ? -EAGAIN : -ETIMEDOUT, "'%s' %s: %s",
-                               domain->config.name,
-                               given_up ? "is waited for no longer" : "does not suspend itself",
-                               take_back(domain) ? "it has not listened" : "it has heard, and may");
-    }
-    if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
-                     SHUTDOWN_suspend)
-        return problem_set(problem, -ESRCH, "'%s' has ended instead of suspending itself",
-                           domain->config.name);
-    return 0;
-}
-
-/* --- what it has said of itself: Linux says it once in all its lives --- */
-
-static const char *const features[] = { "feature-suspend", "feature-poweroff", "feature-reboot" };
-
-#define FEATURES "# control:"           /* A comment in the configuration: then their names. */
-
-static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BYTES])
-{
-    size_t size = strlen(text);
-    char path[64];
-
-    size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, FEATURES);
-    for (unsigned i = 0; i < ARRAY_SIZE(features) && size < CONFIG_TEXT_BYTES; i++) {
-        unsigned long can;
-
-        snprintf(path, sizeof(path), "/local/domain/%u/control", (unsigned)domain->domid);
-        if (!xs_read_ulong(XS_NONE, path, features[i], &can) && can)
-            size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, " %s", features[i]);
-    }
-    if (size + 1 < CONFIG_TEXT_BYTES)
-        strlcpy(text + size, "\n", 2);
-}
-
-static void saved_features(const struct domain *domain, const char *said)
-{
-    char path[64];
-    int error = 0;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(features) && !error; i++) {
-        control_path(domain, features[i], path);
-        if (strstr(said, features[i]))
-            error = xs_write(XS_NONE, path, "1", 1);
-    }
-    if (error)
-        printk("Warning: what '%s' said of itself is lost\n", domain->config.name);
-}
+#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest's disks. */
 
 /* --- saving --- */
 
@@ -132,11 +30,12 @@ static void add_device(const struct device *device)
 }
 
 /* malloc'ed. The memory is what it has, or at least its configuration's: it is what restoring gives
- * it. */
-static char *describe(const struct domain *domain)
+ * it. While it `runs` it may take what it has been allowed to. */
+static char *describe(const struct domain *domain, bool runs)
 {
     struct xen_domctl_getdomaininfo info;
     char *text = malloc(CONFIG_TEXT_BYTES);
+    unsigned long may_take = 0;
 
     if (!text || domain_get_info(domain->domid, &info)) {
         free(text);
@@ -146,13 +45,16 @@ static char *describe(const struct domain *domain)
     now.has_uuid = true;
     memcpy(now.uuid, info.handle, sizeof(now.uuid));
     now.memory_mib = MAX(now.memory_mib, (unsigned long)(info.tot_pages + 255) / 256);
+    if (runs)
+        may_take = MIN((unsigned long)info.max_pages / 256, now.maxmem_mib);
+    now.memory_mib = MAX(now.memory_mib, may_take);
     now.maxmem_mib = MAX(now.maxmem_mib, now.memory_mib);
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
         now.devices[kind].count = 0;
         devices_for_each(domain->devices, (enum device_kind)kind, add_device);
     }
     config_write(&now, text);
-    write_features(domain, text);
+    suspend_write_said(domain, text);
     return text;
 }
 
@@ -171,16 +73,101 @@ static int settle(const struct domain *domain, bool (*give_up)(void), struct pro
     return 0;
 }
 
-static int write_all(const struct domain *domain, struct guest *guest,
-                     const struct saved_target *target, struct problem *problem)
+/* A guest on its way. */
+struct passage {
+    struct save_watch watch;
+    struct domain *domain;
+    struct saved_target *target;
+    struct guest guest;
+    struct saver *saver;                /* NULL: it has suspended itself first. */
+    bool stands;                        /* It has. */
+};
+
+static int look(struct save_watch *watch, struct problem *problem)
 {
-    char *text = describe(domain);
+    const struct passage *passage = container_of(watch, struct passage, watch);
+    const struct domain *domain = passage->domain;
+    struct xen_domctl_getdomaininfo info;
+
+    if (passage->target->give_up()) return problem_set(problem, -EAGAIN, "given up");
+    if (passage->stands) return 0;
+    if (domain_get_info(domain->domid, &info) ||
+        info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))
+        return problem_set(problem, -ESRCH, "'%s' has ended while it was moved",
+                           domain->config.name);
+    return 0;
+}
+
+static int go_over(struct passage *passage, struct problem *problem)
+{
+    struct saved_target *target = passage->target;
+    uint64_t since = now_ns();
+    int error;
+
+    do {
+        error = saver_round(passage->saver, &target->rounds);
+        if (!error)
+            target->went_over(target, now_ns() - since);
+        since = now_ns();
+    } while (!error && !save_rounds_done(&target->rounds));
+    return error;
+}
+
+static uint64_t room_of_dom0(void)
+{
+    uint64_t bytes = free_page_count() * (uint64_t)SAVE_PAGE;
+
+    return bytes > ACCOUNT_RESERVE ? bytes - ACCOUNT_RESERVE : 0;
+}
+
+/* What it has while it runs. */
+static int run_ahead(struct passage *passage, struct problem *problem)
+{
+    char *text = describe(passage->domain, true);
     int error;
 
     if (!text) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    error = settle(domain, target->give_up, problem);
-    error = error ? error : save_guest(guest, target->tape, text, strlen(text), problem);
+    passage->guest.room = room_of_dom0();
+    passage->guest.seed = read_tsc() * 0x9e3779b97f4a7c15ul ^ wall_clock_ns();
+    error = saver_begin(&passage->guest, passage->target->tape, text, strlen(text),
+                        &passage->watch, &passage->saver, problem);
     free(text);
+    return error ? error : go_over(passage, problem);
+}
+
+/* All, or the rest. */
+static int write_all(struct passage *passage, struct problem *problem)
+{
+    struct saved_target *target = passage->target;
+    char *text;
+    int error = settle(passage->domain, target->give_up, problem);
+
+    if (error) return error;
+    if (passage->saver) return saver_finish(passage->saver, &target->rounds);
+    text = describe(passage->domain, false);
+    if (!text) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
+    error = save_guest(&passage->guest, target->tape, text, strlen(text), problem);
+    free(text);
+    return error;
+}
+
+static int pass(struct passage *passage, struct problem *problem)
+{
+    struct saved_target *target = passage->target;
+    struct domain *domain = passage->domain;
+    int error = suspend_can(domain, problem);
+
+    if (error) return error;
+    error = guest_of(domain->domid, &passage->guest);
+    if (error)
+        return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
+                           errno_name(error));
+    passage->guest.most = MAX(passage->guest.most, domain->config.maxmem_mib * 256);
+    error = target->live ? run_ahead(passage, problem) : 0;
+    error = error ? error : suspend_now(domain, target->give_up, &target->ran, problem);
+    passage->stands = !error;
+    error = error ? error : write_all(passage, problem);
+    saver_end(passage->saver);
     return error;
 }
 
@@ -188,20 +175,13 @@ static int write_all(const struct domain *domain, struct guest *guest,
 static int save(struct domain *domain, struct saved_target *target, bool go_on,
                 struct problem *problem)
 {
-    struct guest guest;
-    int error = suspend(domain, target->give_up, problem), resumed = 0;
+    struct passage passage = { .watch.look = look, .domain = domain, .target = target };
+    int error = pass(&passage, problem), resumed = 0;
 
-    if (error) return error;
-    error = guest_of(domain->domid, &guest);
-    if (error)
-        return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
-                           errno_name(error));
-    guest.most = MAX(guest.most, domain->config.maxmem_mib * 256);
-    error = write_all(domain, &guest, target, problem);
     error = target->finish(target, error, problem);
     if (target->doubtful) return error;
-    if (error || go_on)
-        resumed = guest_go_on(&guest);
+    if (passage.stands && (error || go_on))
+        resumed = guest_go_on(&passage.guest);
     if (resumed && !error)
         error = problem_set(problem, resumed, "it is saved, but cannot go on: %s",
                             errno_name(resumed));
@@ -419,7 +399,7 @@ int saved_make(struct tape *tape, const struct config *config, const char *said,
     domains_begin();
     error = domains_bring_up(config, &restored.source, true, made, problem);
     if (!error) {
-        saved_features(*made, said);
+        suspend_say_again(*made, said);
         (*made)->saving = true;
     }
     domains_unlock();
@@ -435,7 +415,7 @@ int saved_parse(char *text, bool json, const char *file, struct config *config, 
     const char *line = strstr(text, FEATURES);
     int error;
 
-    *said = strdup(line ? line : features[0]);
+    *said = strdup(line ? line : FEATURE_FIRST);
     if (file)
         error = domains_read(file, "", config, problem);
     else if (json)

@@ -8,6 +8,7 @@
 #define DOM0_GUESTS_SAVED_H
 
 #include "dom0/guests/domains.h"
+#include "dom0/save/rounds.h"
 #include "dom0/save/tape.h"
 #include "dom0/xc/build.h"
 
@@ -37,6 +38,11 @@ struct saved_target {
     /* All is written, or, with an error, not: what becomes of that. */
     int (*finish)(struct saved_target *target, int error, struct problem *problem);
     void (*close)(struct saved_target *target);
+    /* What it has goes there while it runs, and then what has changed. Each time is told of. */
+    bool live;
+    void (*went_over)(struct saved_target *target, uint64_t ns);
+    struct save_rounds rounds;
+    uint64_t ran;                       /* When it was last seen to run here. */
     /* With an error of finish(): it may be there. Here it stays suspended, for the operator. */
     bool doubtful;
 };

@@ -73,6 +73,9 @@ struct libxc_tsc { uint32_t mode, khz; uint64_t nsec; uint32_t incarnation, rese
 #define PAGE_PFN ((1ul << 52) - 1)
 #define PAGE_MOST 1024u                         /* Of them in a record, as Xen writes them. */
 
+/* How often all of a guest's pages may be in a stream, at most. */
+#define SAVE_TIMES 4u
+
 /* A page's type: XEN_DOMCTL_PFINFO_*. */
 static inline unsigned page_level(uint32_t type)
 {

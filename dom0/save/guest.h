@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that does not run, as who saves or restores it sees it: frames of the machine, and vCPUs.
+ * A guest, as who saves or restores it sees it: frames of the machine, and vCPUs. It runs only
+ * where that is said.
  * What is behind it is the hypervisor (hands.c), or a test.
  */
 #ifndef DOM0_SAVE_GUEST_H
@@ -15,6 +16,8 @@ struct guest {
     unsigned long shared_mfn;           /* Its shared_info. */
     uint64_t shared_machine;            /* The same, as its start_info has it. */
     uint64_t pages, most;               /* It has; it may ever have. */
+    uint64_t room;                      /* Bytes that dom0 has for who sends it while it runs. */
+    uint64_t seed;                      /* That nobody else knows, for the same (digest.h). */
     unsigned long store_port, console_port;     /* To be written into its start_info, */
     unsigned long store_mfn, console_mfn;       /* and what was found there: the restorer's. */
 };
@@ -30,6 +33,8 @@ struct guest_hands {
     uint64_t (*pfn_of)(struct guest *guest, uint64_t mfn);
     /* Pfns in, their new frames out. */
     int (*populate)(struct guest *guest, unsigned long *frames, unsigned count);
+    /* Frames that are its own, and are to be nobody's. */
+    int (*release)(struct guest *guest, unsigned long *frames, unsigned count);
     int (*pin)(struct guest *guest, unsigned level, unsigned long mfn);
     int (*unpin)(struct guest *guest, unsigned long mfn);
     /* -ENODATA: the vCPU has never been used. */

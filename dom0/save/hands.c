@@ -38,15 +38,29 @@ static uint64_t pfn_of(struct guest *guest, uint64_t mfn)
     return pfn;
 }
 
-static int populate(struct guest *guest, unsigned long *frames, unsigned count)
+/* How many of the frames it was done for, or a negative errno. */
+static long reserve(struct guest *guest, unsigned op, unsigned long *frames, unsigned count)
 {
     struct xen_memory_reservation reservation = { .nr_extents = count, .domid = guest->domid };
-    long result;
 
     set_xen_guest_handle(reservation.extent_start, frames);
-    result = HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation);
+    return HYPERVISOR_memory_op(op, &reservation);
+}
+
+static int populate(struct guest *guest, unsigned long *frames, unsigned count)
+{
+    long result = reserve(guest, XENMEM_populate_physmap, frames, count);
+
     if (result < 0) return (int)result;
     return result == count ? 0 : refused(-ENOMEM);
+}
+
+static int release(struct guest *guest, unsigned long *frames, unsigned count)
+{
+    long result = reserve(guest, XENMEM_decrease_reservation, frames, count);
+
+    if (result < 0) return (int)result;
+    return result == count ? 0 : refused(-EBUSY);
 }
 
 static int pin(struct guest *guest, unsigned level, unsigned long mfn)
@@ -132,8 +146,8 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
 }
 
 static const struct guest_hands hands = {
-    map, unmap, types, pfn_of, populate, pin, unpin, get_vcpu, set_vcpu, get_extended, set_extended,
-    get_xsave, set_xsave, thread_yield,
+    map, unmap, types, pfn_of, populate, release, pin, unpin, get_vcpu, set_vcpu, get_extended,
+    set_extended, get_xsave, set_xsave, thread_yield,
 };
 
 int guest_of(domid_t domid, struct guest *guest)

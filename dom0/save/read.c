@@ -1,48 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The restorer (save.h). Pages get frames as they come, or as a page table names them; tables are
- * written with the numbers of those frames, while they are ordinary memory. What belongs to the end
+ * written with the numbers of those frames, while they are ordinary memory (read_pages.c). What
+ * belongs to the end
  * (the p2m, start_info, the shared page, pins, vCPUs) is done when all is there: the hypervisor
  * then judges the tables as it judges any guest's, and no mapping of ours is left.
  */
 #include "dom0/save/pins.h"
-#include "dom0/save/save.h"
+#include "dom0/save/restorer.h"
 
-#define WINDOW 64u                      /* Pages mapped at a time. */
-#define MOST_VCPUS 32u
 #define MOST_XSAVE 16384u
-#define UNTYPED 0xffu                   /* No table's, either. */
-
-struct vcpu_state {
-    struct vcpu_guest_context *context;
-    uint8_t *extended, *xsave;
-    size_t xsave_size;
-};
-
-struct restorer {
-    struct guest *guest;
-    struct tape *tape;
-    struct problem *problem;
-    uint64_t pages;                     /* Pfns: 0 to this. */
-    unsigned long *p2m;
-    uint8_t *type;                      /* Of each pfn that has come: the highest four bits. */
-    uint64_t *list;                     /* The pfns of the p2m's own frames. */
-    unsigned list_count;
-    struct shared_info *shared;
-    struct vcpu_state vcpu[MOST_VCPUS];
-    bool has_info, ended;
-    /* Bytes that it may still have. Nobody else makes or ends a guest meanwhile, so a tape that
-     * says the same again and again is not heard to its end. */
-    uint64_t left;
-    uint64_t buffer[ENTRIES], word[PAGE_MOST];
-};
-
-#define failed(restorer, error, ...) problem_set((restorer)->problem, (error), __VA_ARGS__)
-#define bad(restorer, ...) failed(restorer, -EINVAL, "no saved guest that can be had: " __VA_ARGS__)
 
 /* --- bytes --- */
 
-static int get(struct restorer *restorer, void *bytes, size_t size)
+int restorer_get(struct restorer *restorer, void *bytes, size_t size)
 {
     if (size > restorer->left)
         return bad(restorer, "it is longer than one that may have %lu pages can be",
@@ -59,7 +30,7 @@ static int skip(struct restorer *restorer, size_t size)
     while (size && !error) {
         size_t piece = MIN(size, sizeof(restorer->buffer));
 
-        error = get(restorer, restorer->buffer, piece);
+        error = restorer_get(restorer, restorer->buffer, piece);
         size -= piece;
     }
     return error;
@@ -73,45 +44,7 @@ static int keep(struct restorer *restorer, void *place, size_t room, size_t size
     if (*kept) return bad(restorer, "two records of %s", what);
     *kept = calloc(1, room);
     if (!*kept) return failed(restorer, -ENOMEM, "dom0 has no memory left");
-    return get(restorer, *kept, size);
-}
-
-/* --- frames --- */
-
-/* Frames for those of these pfns that have none. */
-static int populate(struct restorer *restorer, const uint64_t *pfns, unsigned count)
-{
-    unsigned long frames[WINDOW];
-    uint64_t wanted[WINDOW];
-    unsigned n = 0;
-    int error;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (restorer->p2m[pfns[i]] != ABSENT)
-            continue;
-        restorer->p2m[pfns[i]] = 0;             /* once, though it may stand here twice */
-        frames[n] = wanted[n] = pfns[i];
-        n++;
-    }
-    if (!n) return 0;
-    error = restorer->guest->hands->populate(restorer->guest, frames, n);
-    for (unsigned i = 0; i < n; i++)
-        restorer->p2m[wanted[i]] = error ? ABSENT : frames[i];
-    return error ? failed(restorer, error, "too little memory for the guest (%s)",
-                          errno_name(error))
-                 : 0;
-}
-
-/* A page that came, and so has a frame, and no table. */
-static bool is_plain(const struct restorer *restorer, uint64_t pfn)
-{
-    return pfn < restorer->pages && restorer->type[pfn] != UNTYPED &&
-           !page_level((uint32_t)restorer->type[pfn] << 24);
-}
-
-static bool is_root(const struct restorer *restorer, uint64_t pfn)
-{
-    return pfn < restorer->pages && page_level((uint32_t)restorer->type[pfn] << 24) == 4;
+    return restorer_get(restorer, *kept, size);
 }
 
 /* --- records of the stream --- */
@@ -123,7 +56,7 @@ static int take_info(struct restorer *restorer, size_t size)
 
     if (size != sizeof(info)) return bad(restorer, "X86_PV_INFO of %zu bytes", size);
     if (restorer->has_info) return bad(restorer, "two records of X86_PV_INFO");
-    error = get(restorer, &info, sizeof(info));
+    error = restorer_get(restorer, &info, sizeof(info));
     if (error) return error;
     if (info.width != 8 || info.levels != 4)
         return bad(restorer, "it is a %u-bit one with %u levels of page tables", info.width * 8,
@@ -149,139 +82,23 @@ static int take_p2m_frames(struct restorer *restorer, size_t size)
     int error;
 
     if (!restorer->has_info) return bad(restorer, "its p2m comes before X86_PV_INFO");
-    if (restorer->p2m) return bad(restorer, "two records of p2m frames");
     if (size < sizeof(head)) return bad(restorer, "p2m frames of %zu bytes", size);
-    error = get(restorer, &head, sizeof(head));
+    error = restorer_get(restorer, &head, sizeof(head));
     if (error) return error;
     if (head.first != 0 || head.last >= most_pfns(restorer->guest) ||
         size != sizeof(head) + (head.last / ENTRIES + 1) * 8ul)
         return bad(restorer, "its p2m is of pages %u to %u, in %zu bytes", head.first, head.last,
                    size);
+    if (restorer->p2m && head.last + 1ul != restorer->pages)
+        return bad(restorer, "its p2m is of pages 0 to %u, and was of %lu", head.last,
+                   (unsigned long)restorer->pages);
     restorer->pages = head.last + 1ul;
     restorer->list_count = head.last / ENTRIES + 1;
-    error = make_lists(restorer);
+    error = restorer->p2m ? 0 : make_lists(restorer);
+    free(restorer->list);               /* it may have moved */
+    restorer->list = NULL;
     return error ? error : keep(restorer, &restorer->list, restorer->list_count * 8ul,
                                 restorer->list_count * 8ul, "p2m");
-}
-
-/* --- pages --- */
-
-/* The frames that a table names; then those instead of the pfns. */
-static int localise(struct restorer *restorer, uint64_t *entries, unsigned level)
-{
-    uint64_t pfns[WINDOW];
-    unsigned n = 0;
-    int error = 0;
-
-    for (unsigned i = 0; i < ENTRIES && !error; i++) {
-        uint64_t pfn = (entries[i] & ENTRY_FRAME) >> 12;
-
-        if (slot_is_ours(level, i))
-            entries[i] = 0;
-        if (!(entries[i] & ENTRY_PRESENT))
-            continue;
-        if (pfn >= restorer->pages || (level > 1 && entries[i] & ENTRY_LARGE))
-            return bad(restorer, "a page table of level %u has the entry %lx", level,
-                       (unsigned long)entries[i]);
-        pfns[n++] = pfn;
-        if (n == WINDOW) {
-            error = populate(restorer, pfns, n);
-            n = 0;
-        }
-    }
-    error = error ? error : populate(restorer, pfns, n);
-    for (unsigned i = 0; i < ENTRIES && !error; i++)
-        if (entries[i] & ENTRY_PRESENT)
-            entries[i] = (entries[i] & ~ENTRY_FRAME) |
-                         restorer->p2m[(entries[i] & ENTRY_FRAME) >> 12] << 12;
-    return error;
-}
-
-static int get_page(struct restorer *restorer, void *page, unsigned level)
-{
-    int error;
-
-    if (!level) return get(restorer, page, SAVE_PAGE);
-    error = get(restorer, restorer->buffer, SAVE_PAGE);
-    error = error ? error : localise(restorer, restorer->buffer, level);
-    if (error) return error;
-    memcpy(page, restorer->buffer, SAVE_PAGE);
-    return 0;
-}
-
-/* At most a window of a record's words; all of them need frames. */
-static int take_window(struct restorer *restorer, const uint64_t *words, unsigned count)
-{
-    struct guest *guest = restorer->guest;
-    unsigned long mfns[WINDOW];
-    uint64_t pfns[WINDOW];
-    unsigned levels[WINDOW], n = 0;
-    uint8_t *pages;
-    int error;
-
-    for (unsigned i = 0; i < count; i++)
-        pfns[i] = words[i] & PAGE_PFN;
-    error = populate(restorer, pfns, count);
-    restorer->guest->hands->rest();
-    if (error) return error;
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t type = (uint32_t)(words[i] >> PAGE_TYPE_SHIFT) & XEN_DOMCTL_PFINFO_LTAB_MASK;
-
-        restorer->type[pfns[i]] = (uint8_t)(type >> 24);
-        if (!page_has_data(type))
-            continue;
-        levels[n] = page_level(type);
-        mfns[n++] = restorer->p2m[pfns[i]];
-    }
-    if (!n) return 0;
-    pages = guest->hands->map(guest, mfns, n, true);
-    if (!pages) return failed(restorer, -ENOMEM, "the new guest's memory cannot be mapped");
-    for (unsigned i = 0; i < n && !error; i++)
-        error = get_page(restorer, pages + i * (size_t)SAVE_PAGE, levels[i]);
-    guest->hands->unmap(guest, pages, n);
-    return error;
-}
-
-/* The words are right, and the record is as long as they say. Those that name no page (XTAB) go. */
-static int check_words(struct restorer *restorer, unsigned *count, size_t size)
-{
-    unsigned kept = 0;
-    size_t data = 0;
-
-    for (unsigned i = 0; i < *count; i++) {
-        uint64_t word = restorer->word[i];
-        uint32_t type = (uint32_t)(word >> PAGE_TYPE_SHIFT) & XEN_DOMCTL_PFINFO_LTAB_MASK;
-
-        if ((word & PAGE_PFN) >= restorer->pages || word & 0x0ff0000000000000ul ||
-            !page_type_valid(type) || type == XEN_DOMCTL_PFINFO_BROKEN)
-            return bad(restorer, "a page's word is %lx", (unsigned long)word);
-        data += page_has_data(type) ? SAVE_PAGE : 0;
-        if (type != XEN_DOMCTL_PFINFO_XTAB)
-            restorer->word[kept++] = word;
-    }
-    if (data != size) return bad(restorer, "%zu bytes of pages where %zu should be", size, data);
-    *count = kept;
-    return 0;
-}
-
-static int take_pages(struct restorer *restorer, size_t size)
-{
-    struct libxc_pages head;
-    unsigned count;
-    int error;
-
-    if (!restorer->p2m) return bad(restorer, "pages come before the p2m's frames");
-    if (size < sizeof(head)) return bad(restorer, "a record of pages of %zu bytes", size);
-    error = get(restorer, &head, sizeof(head));
-    if (error) return error;
-    count = head.count;
-    if (!count || count > PAGE_MOST || size < sizeof(head) + count * 8ul)
-        return bad(restorer, "a record of %u pages in %zu bytes", count, size);
-    error = get(restorer, restorer->word, count * 8ul);
-    error = error ? error : check_words(restorer, &count, size - sizeof(head) - count * 8ul);
-    for (unsigned i = 0; i < count && !error; i += WINDOW)
-        error = take_window(restorer, restorer->word + i, MIN(count - i, WINDOW));
-    return error;
 }
 
 /* --- what is kept for the end --- */
@@ -293,7 +110,7 @@ static int take_vcpu(struct restorer *restorer, uint32_t type, size_t size)
     int error;
 
     if (size <= sizeof(head)) return bad(restorer, "a vCPU's record of %zu bytes", size);
-    error = get(restorer, &head, sizeof(head));
+    error = restorer_get(restorer, &head, sizeof(head));
     if (error) return error;
     if (head.id >= restorer->guest->vcpus || head.id >= MOST_VCPUS)
         return bad(restorer, "vCPU %u of a guest of %u", head.id, restorer->guest->vcpus);
@@ -317,7 +134,7 @@ static int take_record(struct restorer *restorer, uint32_t type, size_t size)
     case LIBXC_END:
         restorer->ended = true;
         return size ? bad(restorer, "an end of %zu bytes", size) : 0;
-    case LIBXC_PAGES: return take_pages(restorer, size);
+    case LIBXC_PAGES: return restorer_take_pages(restorer, size);
     case LIBXC_PV_INFO: return take_info(restorer, size);
     case LIBXC_P2M_FRAMES: return take_p2m_frames(restorer, size);
     case LIBXC_SHARED_INFO:
@@ -345,7 +162,7 @@ static int take_records(struct restorer *restorer)
     while (!restorer->ended && !error) {
         struct save_record record;
 
-        error = get(restorer, &record, sizeof(record));
+        error = restorer_get(restorer, &record, sizeof(record));
         if (!error && record.size > MOST_RECORD)
             error = bad(restorer, "a record of %u bytes", record.size);
         error = error ? error : take_record(restorer, record.type, record.size);
@@ -499,11 +316,11 @@ static int check_headers(struct restorer *restorer)
     struct save_record record;
     struct libxc_header libxc;
     struct libxc_domain domain;
-    int error = get(restorer, &libxl, sizeof(libxl));
+    int error = restorer_get(restorer, &libxl, sizeof(libxl));
 
-    error = error ? error : get(restorer, &record, sizeof(record));
-    error = error ? error : get(restorer, &libxc, sizeof(libxc));
-    error = error ? error : get(restorer, &domain, sizeof(domain));
+    error = error ? error : restorer_get(restorer, &record, sizeof(record));
+    error = error ? error : restorer_get(restorer, &libxc, sizeof(libxc));
+    error = error ? error : restorer_get(restorer, &domain, sizeof(domain));
     if (error) return error;
     if (libxl.ident != __builtin_bswap64(LIBXL_IDENT) ||
         libxl.version != __builtin_bswap32(LIBXL_VERSION) || libxl.options)
@@ -524,7 +341,7 @@ static int check_headers(struct restorer *restorer)
 static int check_end(struct restorer *restorer)
 {
     struct save_record record;
-    int error = get(restorer, &record, sizeof(record));
+    int error = restorer_get(restorer, &record, sizeof(record));
 
     if (!error && (record.type != LIBXL_END || record.size))
         error = bad(restorer, "libxl's stream goes on with a record of type %u", record.type);
@@ -554,7 +371,7 @@ int restore_guest(struct guest *guest, struct tape *tape, struct problem *proble
     restorer->guest = guest;
     restorer->tape = tape;
     restorer->problem = problem;
-    restorer->left = 2 * most_pfns(guest) * SAVE_PAGE;
+    restorer->left = SAVE_TIMES / 2 * most_pfns(guest) * SAVE_PAGE;
     error = check_headers(restorer);
     error = error ? error : take_records(restorer);
     error = error ? error : check_end(restorer);

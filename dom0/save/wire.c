@@ -113,8 +113,14 @@ int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience)
 
     set_patience(wire, patience);
     error = tape_read(&wire->tape, bytes, size);
-    set_patience(wire, WIRE_PATIENCE_NS);
+    set_patience(wire, wire->usual);
     return error;
+}
+
+void wire_be_patient(struct wire *wire, uint64_t patience)
+{
+    wire->usual = patience;
+    set_patience(wire, patience);
 }
 
 /* --- from the call to the end --- */
@@ -122,7 +128,7 @@ int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience)
 static void take(struct wire *wire, bool (*give_up)(void))
 {
     *wire = (struct wire){ .tape = { tape_write, tape_read }, .give_up = give_up };
-    set_patience(wire, WIRE_PATIENCE_NS);
+    wire_be_patient(wire, WIRE_PATIENCE_NS);
     owner = wire;
 }
 
@@ -143,7 +149,7 @@ int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void))
     error = wait_for(wire, has_called);
     if (!error && stream->state != STREAM_OPEN)
         error = state_error();
-    set_patience(wire, WIRE_PATIENCE_NS);
+    set_patience(wire, wire->usual);
     if (error)
         wire_end(wire, false);
     return error;

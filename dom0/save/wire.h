@@ -2,7 +2,7 @@
 /*
  * The machine's one TCP connection (own.h) as a tape, for a guest that moves: one at a time, going
  * or coming. All sleep. Whoever is at its other end must take or give WIRE_FLOW bytes in
- * WIRE_PATIENCE_NS of our waiting for him, or is given up.
+ * WIRE_PATIENCE_NS of our waiting for him (wire_be_patient), or is given up.
  */
 #ifndef DOM0_SAVE_WIRE_H
 #define DOM0_SAVE_WIRE_H
@@ -19,6 +19,7 @@ struct wire {
     bool (*give_up)(void);
     bool called;                        /* By us. */
     uint64_t waited, patience;          /* ns, while `moved` bytes went or came; at most */
+    uint64_t usual;                     /* patience, but where another is said */
     size_t moved;
     int error;                          /* What writing has ended with; 0: it has not. */
 };
@@ -38,6 +39,9 @@ int wire_answer(struct wire *wire, uint32_t only, bool (*give_up)(void));
  * -ENOTCONN when there is no more to come.
  */
 int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience);
+
+/* From now on: who is at the other end has more to do between two bytes. */
+void wire_be_patient(struct wire *wire, uint64_t patience);
 
 /* It is over. `in_order`: the other end has had all, and has ended, too, or is given a moment. */
 void wire_end(struct wire *wire, bool in_order);

@@ -15,24 +15,32 @@ static bool refuse(const char *why)
     return false;
 }
 
+static unsigned long ms(uint64_t ns)
+{
+    return (unsigned long)(ns / NS_PER_MS);
+}
+
 bool verb_migrate(const struct call *call)
 {
     const char *name = call->word[0], *host = call->word[1];
+    bool live = verb_option(call, 'l');
     uint64_t since = now_ns();
     struct problem problem;
+    struct move_told told;
     uint32_t address;
 
-    if (verb_option(call, 'l'))
-        return refuse("migrate --live is not there yet: without it the guest stands still while it"
-                      " is moved");
     if (!address_parse(host, &address)) return refuse("HOST is an address like 10.0.2.11");
     if (!own_endpoint.address)
         return refuse("dom0 has no address to call from: `ip 10.0.2.10` gives it one");
     if (address == own_endpoint.address) return refuse("that is this machine's own address");
     printk("Moving '%s' to %s\n", name, host);
-    if (move_send(name, address, verb_interrupted, &problem)) return verb_refuse(&problem);
-    printk("Domain '%s' has moved to %s, in %lu ms\n", name, host,
-           (unsigned long)((now_ns() - since) / NS_PER_MS));
+    if (move_send(name, address, live, verb_interrupted, &told, &problem))
+        return verb_refuse(&problem);
+    printk("Domain '%s' has moved to %s, in %lu ms; it stood still for %lu ms\n", name, host,
+           ms(now_ns() - since), ms(told.still_ns));
+    if (live)
+        printk("%lu pages went in %u rounds before, and %lu then\n", (unsigned long)told.pages,
+               told.rounds, (unsigned long)told.rest);
     return true;
 }
 

@@ -7,6 +7,7 @@ anybody, and does what takes long.
 import os
 import random
 import re
+import statistics
 
 import pytest
 
@@ -97,7 +98,6 @@ def test_what_is_refused(pair):
     here, there = pair.machines
     assert "no domain 'saved'" in move(pair, 0)
     create(here)
-    stays(pair, "--live is not there yet", "--live")
     assert "HOST is an address" in here.refused("xl migrate saved elsewhere")
     assert "own address" in here.refused(f"xl migrate saved {ADDRESSES[0]}")
     assert "has not suspended itself" in here.refused("xl resume saved")
@@ -142,17 +142,110 @@ def test_disk_and_card(pair):
         assert "not true" not in one.said() and "RESULT" not in one.said()
 
 
+def live(pair, here, name):
+    """Moved while it runs: milliseconds for which it stood still, rounds before that."""
+    answer = move(pair, here, name, "--live")
+    print(answer)
+    assert f"'{name}' has moved to" in answer and "Round 1: " in answer, answer
+    still = re.search(r"stood still for (\d+) ms", answer).group(1)
+    went = re.search(r"(\d+) pages went in (\d+) rounds before, and (\d+) then", answer)
+    assert name not in pair.machines[here].domains()
+    return int(still), int(went.group(2)), int(went.group(1))
+
+
+def at_work(pair, here, life):
+    for _ in range(2):
+        pair.machines[here].see(rf"split-saved: round \d+ of life {life}\b", 60)
+
+
+def test_live(pair):
+    """Its disk, its card and its memory are at work, page tables come and go."""
+    pair.machines[0].create("split-saved.cfg")
+    at_work(pair, 0, 0)
+    for life in range(1, 3):
+        still, rounds, pages = live(pair, (life - 1) % 2, "split-saved")
+        assert rounds >= 2 and pages > 100
+        at_work(pair, life % 2, life)
+    for one in pair.machines:
+        assert "not true" not in one.said() and "RESULT" not in one.said()
+
+
+@long
+def test_live_again_and_again(pair):
+    """With figures; and as often cut off at a random byte of all that goes."""
+    pair.machines[0].create("split-saved.cfg")
+    at_work(pair, 0, 0)
+    figures, wholes = [], []
+    for life in range(1, 2 * MOVES + 1):
+        pair.net.be_good()
+        figures.append(live(pair, (life - 1) % 2, "split-saved"))
+        wholes.append(pair.net.passed)
+        at_work(pair, life % 2, life)
+    for name, column in zip(("ms still", "rounds", "pages before"), zip(*figures)):
+        print(f"{name:13} {min(column):8} {statistics.median(column):10} {max(column):8}")
+    for number in range(MOVES):
+        lost = not_come(pair.machines[1])
+        pair.net.be_good()
+        at = random.SystemRandom().randrange(1, min(wholes))
+        pair.net.cut_at, pair.net.reset = at, number % 2
+        answer = move(pair, 0, "split-saved", "--live")
+        print("cut at", at, "of", min(wholes), answer)
+        assert "Error: " in answer and pair.net.cut_at is None
+        at_work(pair, 0, 2 * MOVES)
+        pair.machines[1].until(lambda lost=lost: not_come(pair.machines[1]) > lost, 40)
+        assert "split-saved" not in pair.machines[1].domains()
+    for one in pair.machines:
+        assert "not true" not in one.said() and "RESULT" not in one.said()
+
+
+def test_live_ends(pair):
+    """Though it writes all that it has all the time."""
+    pair.machines[0].create("split-saved.cfg extra='writes=all'")
+    at_work(pair, 0, 0)
+    still, rounds, pages = live(pair, 0, "split-saved")
+    assert 2 <= rounds <= 3 and 1000 < pages <= 3 * 2560
+    at_work(pair, 1, 1)
+    assert "not true" not in pair.machines[1].said()
+
+
+def hold_from(pair, passed):
+    """Behind so many bytes nothing gets through, until the net is good again."""
+    def change(side, data):
+        pair.net.hold = pair.net.hold or pair.net.passed > passed
+        return data
+
+    pair.net.be_good()
+    pair.net.change = change
+
+
+def test_it_ends_meanwhile(pair):
+    """It is gone here, and nothing is there."""
+    here, there = pair.machines
+    lost = not_come(there)
+    here.create("split-saved.cfg extra='ends=20'")
+    here.see(r"split-saved: round \d+ of life 0", 60)
+    hold_from(pair, 200 << 10)
+    here.send(f"xl migrate --live split-saved {ADDRESSES[1]}")
+    here.see("RESULT SUCCESS", 15)
+    assert pair.net.hold
+    pair.net.be_good()
+    here.see("'split-saved' has ended while it was moved", 30)
+    here.until(lambda: "split-saved" not in here.domains(), 20)
+    there.until(lambda: not_come(there) > lost, 20)
+    assert "split-saved" not in there.domains()
+
+
 def not_come(one):
     """How often something has not come, in all."""
     one.ask("sleep 1")
     return one.said().count("has not come")
 
 
-def cut(pair, at, reset):
+def cut(pair, at, reset, options=""):
     before = not_come(pair.machines[1])
     pair.net.be_good()
     pair.net.cut_at, pair.net.reset = at, reset
-    stays(pair, "Error: ")
+    stays(pair, "Error: ", options)
     assert pair.net.cut_at is None          # it was cut
     pair.machines[1].until(lambda: not_come(pair.machines[1]) > before, 40)
     pair.net.be_good()
@@ -163,9 +256,10 @@ def test_a_connection_that_is_cut(pair):
     word to anybody."""
     create(pair.machines[0])
     for number in range(max(MOVES, 2)):
-        at = random.SystemRandom().randrange(1, 8 << 20)
-        print("cut at", at)
-        cut(pair, at, reset=number < 2 or number % 2)
+        options = "--live" if number % 2 else ""
+        at = random.SystemRandom().randrange(1, 200 << 10 if options else 8 << 20)
+        print("cut at", at, options)
+        cut(pair, at, number < 2 or number % 3, options)
     moved(pair, 0)
 
 
@@ -190,6 +284,15 @@ def test_given_up(pair):
     """By the operator, here and there."""
     here, there = pair.machines
     create(here)
+    before, lost = count(here), not_come(there)
+    hold_from(pair, 100 << 10)
+    here.send(f"xl migrate --live saved {ADDRESSES[1]}")
+    here.until(lambda: pair.net.hold)
+    here.child.send("\x03")
+    here.see("Error: given up", 20)
+    assert count(here) > before
+    pair.net.be_good()
+    there.until(lambda: not_come(there) > lost, 20)
     before, lost = count(here), not_come(there)
     pair.net.cut_at = 4 << 20
     here.send(f"xl migrate saved {ADDRESSES[1]}")

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Debian's Linux moves between two machines that have one disk, with a program that works on it
-meanwhile (test_save_linux.py's). DOMUS_MOVES=n (`make soak`: 10): so often."""
+meanwhile (test_save_linux.py's). DOMUS_MOVES=n (`make soak`: 10): so often; twice as often while it
+runs and sends, with figures, and so often with the connection cut."""
 import os
+import random
+import re
+import statistics
 
 import pytest
 
@@ -21,6 +25,83 @@ def pair():
     with two_machines.Pair("move-linux", disk=test_save_linux.real_disk("move-linux"), memory=640,
                            kind=linux_box.LinuxBox, configs=test_save_linux.CONFIGS) as both:
         yield both
+
+
+# sends as fast as it can, for ever, to the first dom0, over one connection after another
+SEND = ("(while work send 10.0.2.10 9 2; do echo sent > /tmp/sends; done; "
+        "echo ended > /tmp/sends) > /tmp/sent 2>&1 &")
+
+
+def is_well(one, before):
+    """It remembers, its files are right, and its disk and card work."""
+    one.shell("one", "rm -f /tmp/sends; sleep 5", timeout=90)
+    said = one.shell("one", "cat /tmp/word; ls /tmp/broken || echo no-file", timeout=90)
+    assert "remembered" in said and "no-file" in said
+    assert test_save_linux.rounds(one) > before
+    for _ in range(30):
+        if "sent" in one.shell("one", "cat /tmp/sends || sleep 2", timeout=90):
+            return
+    raise AssertionError("its connection to dom0 has ended, or carries nothing")
+
+
+def begin(pair):
+    for one in pair.machines:
+        one.ask("migrate-receive any")
+    pair.machines[0].boot("one.cfg", timeout=240)
+    for line in ("echo remembered > /tmp/word; echo 0 > /tmp/rounds", test_save_linux.WORK, SEND):
+        pair.machines[0].shell("one", line)
+
+
+def end(pair):
+    for one in pair.machines:
+        one.end_all()
+        one.audit()
+
+
+def test_linux_moves_while_it_runs(pair):
+    """Under load of disk and network; the figures are shown."""
+    begin(pair)
+    figures = []
+    for life in range(2 * MOVES):
+        here, there = pair.machines[life % 2], pair.machines[1 - life % 2]
+        before, clock = test_save_linux.rounds(here), test_save_linux.number(here, "date +%s")
+        answer = here.ask(f"xl migrate --live one {ADDRESSES[1 - life % 2]}", timeout=300)
+        print(answer)
+        found = re.search(r"has moved to \S+, in (\d+) ms; it stood still for (\d+) ms\s+"
+                          r"(\d+) pages went in (\d+) rounds before, and (\d+) then", answer)
+        assert found and "one" not in here.domains(), answer
+        figures.append(tuple(map(int, found.groups())))
+        is_well(there, before)
+        print(there.shell("one", "grep MemFree /proc/meminfo; grep shmem /proc/vmstat"))
+        assert 0 <= test_save_linux.number(there, "date +%s") - clock < 600
+    for name, column in zip(("ms in all", "ms still", "pages before", "rounds", "pages then"),
+                            zip(*figures)):
+        print(f"{name:13} {min(column):8} {statistics.median(column):10} {max(column):8}")
+    end(pair)
+
+
+def test_linux_is_cut_off(pair):
+    """At a random byte of all that goes while it runs: it goes on here, and nothing is there."""
+    begin(pair)
+    pair.net.be_good()
+    assert "has moved to" in pair.machines[0].ask(f"xl migrate --live one {ADDRESSES[1]}", 300)
+    there, here = pair.machines
+    whole = pair.net.passed
+    for number in range(MOVES):
+        before = test_save_linux.rounds(here)
+        at = random.SystemRandom().randrange(1, whole * 9 // 10)
+        pair.net.be_good()
+        pair.net.cut_at, pair.net.reset = at, number % 2
+        answer = here.run(f"xl migrate --live one {ADDRESSES[0]}", timeout=300)
+        print("cut at", at, "of", whole, answer)
+        assert "Error: " in answer and pair.net.cut_at is None
+        assert "one" in here.domains() and "one" not in there.domains()
+        is_well(here, before)
+    before = test_save_linux.rounds(here)
+    pair.net.be_good()
+    assert "has moved to" in here.ask(f"xl migrate --live one {ADDRESSES[0]}", timeout=300)
+    is_well(there, before)
+    end(pair)
 
 
 def test_linux_goes_on_elsewhere(pair):

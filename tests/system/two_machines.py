@@ -70,10 +70,10 @@ class Segment:
 
 
 class Net:
-    """The cable between two machines. lose: of a thousand frames; change: what becomes of a
-    segment's data; cut_at: bytes of data, whoever sends them, behind which nothing of that
-    connection gets through any more, and cut_when: the same, by what it says (reset: both are told
-    so). Who asks for 10.0.2.2 gets an answer."""
+    """The cable between two machines. lose: of a thousand frames; hold: of segments, all; change:
+    what becomes of a segment's data; cut_at: bytes of data, whoever sends them, behind which
+    nothing of that connection gets through any more, and cut_when: the same, by what it says
+    (reset: both are told so). Who asks for 10.0.2.2 gets an answer."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="domus-net-")
@@ -96,7 +96,7 @@ class Net:
         return f"stream,id=n0,server=off,addr.type=unix,addr.path={self.path(side)}"
 
     def be_good(self):
-        self.lose, self.change, self.reset = 0, None, False
+        self.lose, self.hold, self.change, self.reset = 0, False, None, False
         self.cut_at = self.cut_when = None
         self.passed, self.dead = 0, set()
 
@@ -124,7 +124,7 @@ class Net:
             return
         if segment:
             name = tuple(sorted(segment.ports))
-            if name in self.dead:
+            if self.hold or name in self.dead:
                 return
             self.passed += len(segment.data)
             if self.is_cut(side, segment.data):

@@ -27,7 +27,7 @@ static struct problem problem;
 
 /* What goes wrong: the n-th mapping from now on; what is answered to who sets a state. */
 static unsigned map_fails, extended_sets, xsave_sets, vcpus = 2;
-static int vcpu_error, extended_error;
+static int vcpu_error, extended_error, release_error;
 static bool no_xsave;
 
 /* --- the machine --- */
@@ -77,6 +77,14 @@ static void unmap(struct guest *guest, void *pages, unsigned count)
     free(mapping);
 }
 
+static bool is_mapped(unsigned long mfn)
+{
+    for (const struct mapping *m = mappings; m; m = m->next)
+        for (unsigned i = 0; i < m->count; i++)
+            if (m->mfn[i] == mfn) return true;
+    return false;
+}
+
 static int types(struct guest *guest, uint64_t *frames, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -107,6 +115,22 @@ static int populate(struct guest *guest, unsigned long *frames, unsigned count)
         give(next_frame, frames[i]);
         frames[i] = next_frame++;
     }
+    return 0;
+}
+
+static unsigned released;
+
+static int release(struct guest *guest, unsigned long *frames, unsigned count)
+{
+    assert_true(count && count <= 64);
+    if (release_error) return release_error;
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(frames[i] < FRAMES && frame[frames[i]].owned && !frame[frames[i]].typed);
+        assert_false(is_mapped(frames[i]));
+        frame[frames[i]].owned = false;
+    }
+    populated -= count;
+    released += count;
     return 0;
 }
 
@@ -204,8 +228,8 @@ static void rest(void)
 }
 
 static const struct guest_hands hands = {
-    map, unmap, types, pfn_of, populate, pin, unpin, get_vcpu, set_vcpu, get_extended, set_extended,
-    get_xsave, set_xsave, rest,
+    map, unmap, types, pfn_of, populate, release, pin, unpin, get_vcpu, set_vcpu, get_extended,
+    set_extended, get_xsave, set_xsave, rest,
 };
 static struct guest guest;
 static uint64_t may_have = 600;
@@ -355,7 +379,7 @@ static int restore(void)
 
     memset(frame, 0, sizeof(frame));
     next_frame = 700;
-    populated = pins = most_looked = extended_sets = xsave_sets = 0;
+    populated = released = pins = most_looked = extended_sets = xsave_sets = 0;
     most = 1000;
     has_vcpu = false;
     give(SHARED, ABSENT);

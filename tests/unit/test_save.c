@@ -253,6 +253,7 @@ static void records_less_or_twice(void **state)
         memcpy(bytes + where[i + 1], whole + where[i], length - where[i]);
         size = length + bytes_of;
         assert_int_equal(restore() == 0, record.type == LIBXC_PAGES ||
+                                             record.type == LIBXC_P2M_FRAMES ||
                                              record.type == LIBXC_STATIC_END ||
                                              record.type == LIBXC_TSC ||
                                              record.type == LIBXC_END);     /* libxl's, too */

@@ -20,7 +20,7 @@ static size_t state_size;
 static uint64_t set_rax;
 static long answer;
 static struct {
-    unsigned long number, third, domid;
+    unsigned long number, op, third, domid;
     struct mmuext_op mmuext;
     struct xen_memory_reservation reservation;
     uint64_t bits;
@@ -53,6 +53,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 {
     calls++;
     called.number = nr;
+    called.op = a;
     called.third = c;
     called.domid = d;
     if (nr == __HYPERVISOR_mmuext_op)
@@ -125,8 +126,15 @@ static void frames(void **state)
                 called.reservation.extent_start.p == wanted);
     answer = 3;                                         /* what there was */
     assert_int_equal(guest.hands->populate(&guest, wanted, 4), -ENOMEM);
+    assert_int_equal(called.op, XENMEM_populate_physmap);
     answer = -EPERM;
     assert_int_equal(guest.hands->populate(&guest, wanted, 4), -EPERM);
+    assert_int_equal(guest.hands->release(&guest, wanted, 3), -EPERM);
+    answer = 3;
+    assert_int_equal(guest.hands->release(&guest, wanted, 3), 0);
+    assert_true(called.op == XENMEM_decrease_reservation && called.reservation.nr_extents == 3 &&
+                called.reservation.domid == 9 && called.reservation.extent_start.p == wanted);
+    assert_int_equal(guest.hands->release(&guest, wanted, 4), -EBUSY);
 }
 
 static void types_and_pins(void **state)

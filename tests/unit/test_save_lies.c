@@ -120,7 +120,7 @@ static uint64_t *on_tape(unsigned pfn)
 static int with_tape(void **state)
 {
     map_fails = allocations_until_failure = 0;
-    vcpu_error = extended_error = 0;
+    vcpu_error = extended_error = release_error = 0;
     no_xsave = false;
     vcpus = 2;
     may_have = 600;
@@ -245,7 +245,7 @@ static void records_of_others(void **state)
     insert(record(LIBXC_P2M_FRAMES), LIBXC_PAGES, 16, &id, 1);
     says("pages come before");
     insert(place, LIBXC_P2M_FRAMES, 16, &id, 1);
-    says("two records of p2m frames");
+    says("its p2m is of pages 0 to 0, and was of 60");
 }
 
 static void words_of_pages(void **state)
@@ -363,6 +363,117 @@ static void tables_that_are_hidden(void **state)
     says(NULL);
 }
 
+/* --- what is said again: last counts --- */
+
+static void insert_page(uint32_t type, unsigned pfn, const void *page)
+{
+    const uint64_t words[] = { 1, pfn | (uint64_t)type << PAGE_TYPE_SHIFT };
+    const size_t place = record(LIBXC_TSC);
+
+    insert(place, LIBXC_PAGES, sizeof(words) + (page ? SAVE_PAGE : 0), words, 2);
+    if (page)
+        memcpy(bytes + place + sizeof(struct save_record) + sizeof(words), page, SAVE_PAGE);
+}
+
+static unsigned long frame_now(unsigned long pfn)
+{
+    for (unsigned long mfn = 700; mfn < next_frame; mfn++)
+        if (frame[mfn].owned && frame[mfn].pfn == pfn) return mfn;
+    fail_msg("page %lx has no frame", pfn);
+    return 0;
+}
+
+static uint64_t *words_of(unsigned long mfn)
+{
+    return (uint64_t *)(void *)ram[mfn];
+}
+
+static void pages_that_come_again(void **state)
+{
+    static uint64_t page[ENTRIES];
+
+    for (unsigned i = 0; i < ENTRIES; i++)
+        page[i] = i % 2 ? 0 : 50ul << 12 | ENTRY_PRESENT;
+    insert_page(0, 40, page);
+    says(NULL);
+    assert_int_equal(populated, COUNT - 10);
+    assert_memory_equal(words_of(frame_now(40)), page, SAVE_PAGE);
+    insert_page(XEN_DOMCTL_PFINFO_L1TAB | XEN_DOMCTL_PFINFO_LPINTAB, 40, page);
+    says(NULL);                         /* a table now, which names frames */
+    assert_int_equal(words_of(frame_now(40))[2], frame_now(50) << 12 | ENTRY_PRESENT);
+    assert_true(frame[frame_now(40)].typed && pins == 2);
+    insert_page(XEN_DOMCTL_PFINFO_L1TAB | XEN_DOMCTL_PFINFO_LPINTAB, 40, page);
+    insert_page(0, 40, page);           /* and then none, */
+    says(NULL);
+    assert_memory_equal(words_of(frame_now(40)), page, SAVE_PAGE);
+    assert_true(!frame[frame_now(40)].typed && pins == 1);
+    insert_page(0, L1, page);           /* though another table names it as one */
+    says("a page table of level 2, in page 3, names what is none of the level below");
+}
+
+static void pages_that_go(void **state)
+{
+    const uint64_t words[] = { 3, 40 | 0xful << 60, HOLE | 0xful << 60, XALLOC(41) };
+    static const uint64_t page[ENTRIES];
+
+    on_tape(L1)[40] = 0;                /* Nobody names it any more. */
+    length = size;
+    memcpy(whole, bytes, length);
+    insert(record(LIBXC_TSC), LIBXC_PAGES, sizeof(words), words, 4);
+    says(NULL);
+    assert_true(released == 1 && populated == COUNT - 11);
+    assert_int_equal(words_of(frame_now(LIST))[40], ABSENT);
+    insert(record(LIBXC_TSC), LIBXC_PAGES, sizeof(words), words, 4);
+    insert_page(0, 40, page);           /* It is there again, */
+    says(NULL);                         /* in another frame, */
+    assert_true(released == 1 && populated == COUNT - 10);
+    assert_int_equal(words_of(frame_now(LIST))[40], frame_now(40));
+    insert(record(LIBXC_END), LIBXC_PAGES, sizeof(words), words, 4);
+    insert(record(LIBXC_END), LIBXC_PAGES, sizeof(words), words, 4);
+    says(NULL);                         /* and gone for good. */
+    assert_true(released == 1 && populated == COUNT - 11);
+    release_error = -EBUSY;
+    insert(record(LIBXC_TSC), LIBXC_PAGES, sizeof(words), words, 4);
+    says("the hypervisor keeps a page that the guest has no more");
+}
+
+/* What is gone and needed is missed, and no frame that was its own is used again. */
+static void pages_that_go_and_are_named(void **state)
+{
+    static const struct { unsigned pfn; const char *words; } rows[] = {
+        { 40, "the hypervisor refuses its page table in page 4" },
+        { L1, "names what is none of the level below" },
+        { ROOT, "the page tables of vCPU 0 are said to be in pages 1" },
+        { LIST, "its p2m is said to be in page a" }, { START, "its start_info is said" },
+        { STORE, "its rings are said" }, { CONSOLE, "its rings are said" },
+        { GDT, "the GDT of vCPU 0 is said" },
+    };
+
+    for (unsigned i = ROOT; i < 20; i++)        /* A table of these would be missed first. */
+        on_tape(L1)[i] = 0;
+    *(uint32_t *)(void *)(bytes + record(LIBXC_PAGES) + 16 + 8 * L1 + 4) |=
+        XEN_DOMCTL_PFINFO_LPINTAB;
+    length = size;
+    memcpy(whole, bytes, length);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        insert_page(XEN_DOMCTL_PFINFO_XTAB, rows[i].pfn, NULL);
+        says(rows[i].words);
+        assert_int_equal(released, 1);
+    }
+}
+
+/* The list lies elsewhere now. */
+static void lists_that_move(void **state)
+{
+    const uint64_t words[] = { (COUNT - 1ul) << 32, 45 }, no_page[] = { words[0], L1 };
+
+    insert(record(LIBXC_TSC), LIBXC_P2M_FRAMES, sizeof(words), words, 2);
+    says(NULL);
+    assert_int_equal(words_of(frame_now(45))[44], frame_now(44));
+    insert(record(LIBXC_TSC), LIBXC_P2M_FRAMES, sizeof(words), no_page, 2);
+    says("its p2m is said to be in page 4");
+}
+
 /* --- vCPUs --- */
 
 static void parts_of_vcpus(void **state)
@@ -457,6 +568,10 @@ int main(void)
         cmocka_unit_test_setup(lists_that_are_no_pages, with_tape),
         cmocka_unit_test_setup(contexts, with_tape), cmocka_unit_test_setup(tables, with_tape),
         cmocka_unit_test_setup(tables_that_are_hidden, with_tape),
+        cmocka_unit_test_setup(pages_that_come_again, with_tape),
+        cmocka_unit_test_setup(pages_that_go, with_tape),
+        cmocka_unit_test_setup(pages_that_go_and_are_named, with_tape),
+        cmocka_unit_test_setup(lists_that_move, with_tape),
         cmocka_unit_test_setup(parts_of_vcpus, with_tape),
         cmocka_unit_test_setup(vcpus_that_are_refused, with_tape),
         cmocka_unit_test_setup(without_vector_registers, with_tape),

@@ -56,9 +56,10 @@ int saved_resume(const char *name, struct problem *problem)
     return problem_set(problem, -EINVAL, "%s has not suspended itself", name);
 }
 
-int move_send(const char *name, uint32_t address, bool (*give_up)(void), struct problem *problem)
+int move_send(const char *name, uint32_t address, bool live, bool (*give_up)(void),
+              struct move_told *told, struct problem *problem)
 {
-    return problem_set(problem, -ENODEV, "%s to %x", name, address);
+    return problem_set(problem, -ENODEV, "%s to %x%s", name, address, live ? ", live" : "");
 }
 
 static bool taken;

@@ -94,6 +94,8 @@ debugreg.cflags := -D_GNU_SOURCE -fno-builtin
 decode.sources := hypervisor/emulate/decode.c
 decode.libraries := Zydis
 decode_forms.sources := hypervisor/emulate/decode.c
+digest.sources := dom0/save/digest.c
+digest.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -257,9 +259,11 @@ rings.sources := drivers/pv/check.c drivers/block.c
 scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
 scan_fuzz.cflags := -D_GNU_SOURCE
 scan_fuzz.libraries := $(SCAN_LIBRARIES)
-save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/file.c \
-    dom0/config/problem.c
+save.sources := dom0/save/write.c dom0/save/write_pages.c dom0/save/digest.c dom0/save/rounds.c \
+    dom0/save/read.c dom0/save/read_pages.c dom0/save/pins.c dom0/save/file.c dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+save_live.sources := $(save.sources)
+save_live.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 save_lies.sources := $(save.sources)
 save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
@@ -360,8 +364,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 # All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
 toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c %/saved.c \
-    %/move.c %/move_in.c %/move_out.c dom0/storage/files.c dom0/save/%,$(wildcard dom0/*.c \
-    dom0/*/*.c)) \
+    %/suspend.c %/move.c %/move_in.c %/move_out.c dom0/storage/files.c dom0/save/%, \
+    $(wildcard dom0/*.c dom0/*/*.c)) \
     drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU whose disk and card are always at work while it is saved and restored: two threads write
- * and read back, with requests on the ring whenever it may be, the main thread asks the network who
- * has 10.0.2.2 and wants an answer. It says each round, and which life it has. Ends only by a
- * failure; without a disk it is bare, and skips. (tests/system/test_save.py)
+ * A domU whose disk, card and memory are always at work while it is saved and restored: two threads
+ * write and read back, with requests on the ring whenever it may be, a third changes its memory
+ * (memory.c; as much as it can with writes=all on its command line), the main thread asks the
+ * network who has 10.0.2.2 and wants an answer. It says each round, and which life it has. Ends
+ * only by a failure, or with ends=N before round N; without a disk it is bare, and skips.
+ * (tests/system/test_save.py)
  */
 #include "../lib/arp.h"
 #include "../lib/test.h"
+#include "memory.h"
 
 #include <drivers/blkfront.h>
 #include <drivers/netfront.h>
@@ -94,19 +97,23 @@ static void tell(struct suspend_hook *hook, bool restored)
 static void one_round(unsigned int number)
 {
     unsigned int had = replies, before[WORKERS] = { transfers[0], transfers[1] };
+    unsigned int steps = memory_steps;
     uint64_t until = now_ns() + 60 * NS_PER_S;
 
-    while ((replies == had || transfers[0] == before[0] || transfers[1] == before[1]) &&
-           now_ns() < until) {
+    while ((replies == had || transfers[0] == before[0] || transfers[1] == before[1] ||
+            memory_steps == steps) && now_ns() < until) {
         ask(&card.port);
         thread_sleep(100 * NS_PER_MS);
     }
-    CHECK(replies > had && transfers[0] > before[0] && transfers[1] > before[1]);
+    CHECK(replies > had && transfers[0] > before[0] && transfers[1] > before[1] &&
+          memory_steps > steps);
     printk("split-saved: round %u of life %u\n", number, life);
 }
 
 void test_main(void)
 {
+    char writes[8] = "", ends[8] = "0";
+    unsigned int last;
     static struct suspend_hook hook = { .after = tell };
 
     if (!xs_available())
@@ -116,8 +123,12 @@ void test_main(void)
     CHECK_IS(netfront_open(&card, 0), 0);
     suspend_hook(&hook);
     NEED(suspend_when_asked() == 0);
+    command_option("writes", writes, sizeof(writes));
+    command_option("ends", ends, sizeof(ends));
+    last = (unsigned int)strtoul(ends, NULL, 10);
+    memory_begin(!strcmp(writes, "all"));
     for (unsigned int i = 0; i < WORKERS; i++)
         NEED(thread_create("worker", work, (void *)(uintptr_t)i));
-    for (unsigned int round = 1; ; round++)
+    for (unsigned int round = 1; round != last; round++)
         one_round(round);
 }
