@@ -14,7 +14,7 @@
 #include "machine.h"
 #include "shadow.h"
 
-enum { SYMBOLS = 2, MOST_SYMBOLS = 65536, INT3 = 0xcc };
+enum { SYMBOLS = 2, MOST_SYMBOLS = 65536 };
 
 /* Groups, by the register field of their second byte. */
 static bool silent_in_two_bytes(const struct instruction *i)

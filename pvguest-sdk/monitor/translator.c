@@ -16,7 +16,7 @@ enum {
     UNDO_ALL = UNDO_RAX | UNDO_RCX | UNDO_RDX,
 };
 
-enum { INT3 = 0xcc, TABLE_ENTRIES = 1 << 16, MOST_SITES = 12 };         /* of an instruction */
+enum { TABLE_ENTRIES = 1 << 16, MOST_SITES = 12 };         /* of an instruction */
 _Static_assert(CACHE_CODE + SITES * LONGEST_INSTRUCTION <= CACHE_TABLE, "sites end before bytes");
 
 struct entry {                  /* of the table, by the low 16 bits of the source */
