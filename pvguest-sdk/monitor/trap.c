@@ -5,6 +5,7 @@
  * interpreter raises the guest's own exception. The rest are page faults, which mostly say that the
  * shadow has no entry yet, and exceptions that are the guest's affair alone.
  */
+#include <pvguest/console.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/time.h>
@@ -121,6 +122,18 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     return STEP_DONE;
 }
 
+/* Where in the kernel something is emulated, each place once, for who compares that with a scan. */
+static void tell_site(const struct machine *machine)
+{
+    static uint8_t told[1 << 17];               /* a bit for each byte of a MiB of code */
+    uint64_t rip = machine->vcpu.rip;
+    uint8_t *byte = &told[rip / 8 % sizeof(told)], bit = (uint8_t)(1 << rip % 8);
+
+    if (!machine->tells_sites || machine->vcpu.cpl || *byte & bit) return;
+    *byte |= bit;
+    printk("monitor: site %lx\n", rip);
+}
+
 /* int3: ours; or the guest's, by which it may not have meant to come to where its gate goes. */
 static enum step breakpoint(struct machine *machine)
 {
@@ -135,6 +148,7 @@ static enum step breakpoint(struct machine *machine)
              last != INT3)
         vcpu->rip--;                            /* INT 3, of two bytes */
     vcpu->rip--;
+    tell_site(machine);
     return interpret_one(vcpu);
 }
 
@@ -142,9 +156,11 @@ static enum step breakpoint(struct machine *machine)
  * guest. */
 static enum step emulate(struct machine *machine, const struct direct_exit *exit)
 {
-    enum step step = interpret_one(&machine->vcpu);
+    enum step step;
 
     trap_counters.privileged++;
+    tell_site(machine);
+    step = interpret_one(&machine->vcpu);
     if (step != STEP_UNKNOWN) return step;
     return reflect(machine, exit->vector, exit->vector != TRAP_UD, 0);
 }
