@@ -113,7 +113,8 @@ section .text
         step MUST, push .third
         step MUST, ret
         step MAY, ud2
-.third: step MUST, enter 16, 0
+.third: step MUST, push rbp
+        step MUST, mov rbp, rsp
         step MUST, leave
         step MUST, mov rax, [rbp + 8]
         step MUST, ret
