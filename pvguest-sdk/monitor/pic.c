@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The 8259A as its data sheet has it (Intel 231468), in the one way in which PCs wire two of them
- * and kernels use them. Not there: priorities that rotate, polling, special mask mode, special fully
- * nested mode, buffered mode, the 8080's. */
+ * and kernels use them. Not there: priorities that rotate, polling, special mask mode, special
+ * fully nested mode, buffered mode, the 8080's. */
 #include "pic.h"
 
 enum { CASCADE = 2, SPURIOUS = 7, NONE = 8 };

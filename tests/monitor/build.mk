@@ -15,8 +15,9 @@ $(B)/hostile-obj/%.asm.o: tests/monitor/%.asm
 	$(Q)$(call assemble)
 
 # In this order: the page of user code begins with that of boundaries.asm.
-$(HOSTILE): $(patsubst %,$(B)/hostile-obj/%.o,entry.asm boundaries.asm modes.asm hostile boundaries \
-                                              modes) tests/monitor/kernel.ld
+HOSTILE_OBJ := $(patsubst %,$(B)/hostile-obj/%.o,entry.asm boundaries.asm modes.asm hostile \
+                                                boundaries modes)
+$(HOSTILE): $(HOSTILE_OBJ) tests/monitor/kernel.ld
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(LD) -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \

@@ -136,7 +136,7 @@ static void ports(void)
         outl(0xcfc, ~value);
         outl(0xcfc, value);
     }
-    say("\n");                                          /* the end of what the serial port was sent */
+    say("\n");                                  /* the end of what the serial port was sent */
 }
 
 static void msrs(void)

@@ -46,8 +46,8 @@ struct trial {
 enum { NONE = 0xff };
 
 extern const uint8_t in_32[], in_32_system[], in_32_far[], in_nothing[], in_cli[], in_hlt[],
-    in_cr3[], in_port[], in_int3[], in_int_3[], in_int[], in_msr[], in_sysret[], in_lgdt[], in_iret[],
-    in_swapgs[], in_invlpg[], in_far[], in_kernel[], in_outside[], in_no_address[],
+    in_cr3[], in_port[], in_int3[], in_int_3[], in_int[], in_msr[], in_sysret[], in_lgdt[],
+    in_iret[], in_swapgs[], in_invlpg[], in_far[], in_kernel[], in_outside[], in_no_address[],
     in_paging_off[];
 
 static const struct trial trials[] = {
@@ -201,7 +201,9 @@ void registers(void)
  * all memory there could be. */
 void addresses(void)
 {
-    const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 255, 1ull << 63 };
+    const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = {
+        255, 1ull << 63
+    };
     const uint64_t root = READ("cr3");
 
     check(FAULTS("lgdt (%%rcx)", "c"(&none)) && caught_vector == GP, "no address of a GDT");

@@ -2,7 +2,8 @@
 """The teaching kernel's native image, byte for byte as a PC boots it, in the monitor: interpreted,
 half and half, trapped and emulated, and on hardware assistance. All its tests pass, as a domU of
 Domus with a disk and a card of dom0's, and (without assistance) alone on real Xen with its disk in
-memory. A hostile kernel (tests/monitor/) hurts itself at worst. What the monitor cannot do it says."""
+memory. A hostile kernel (tests/monitor/) hurts itself at worst. What the monitor cannot do it
+says."""
 import os
 import re
 
