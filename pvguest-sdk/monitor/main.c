@@ -39,15 +39,20 @@ static struct options {
 
 static struct machine machine;
 
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list values)
+{
+    printk("monitor: ");
+    vprintk(format, values);
+    printk("\n");
+}
+
 static void __attribute__((format(printf, 1, 2), noreturn)) give_up(const char *format, ...)
 {
     va_list values;
 
-    printk("monitor: ");
     va_start(values, format);
-    vprintk(format, values);
+    say(format, values);
     va_end(values);
-    printk("\n");
     poweroff();
 }
 
@@ -223,11 +228,9 @@ void machine_fail(struct machine *m, const char *format, ...)
     if (m->over) return;
     m->failed = true;
     stop(m);
-    printk("monitor: ");
     va_start(values, format);
-    vprintk(format, values);
+    say(format, values);
     va_end(values);
-    printk("\n");
 }
 
 static void tell_counters(void)

@@ -129,7 +129,7 @@ static void tell_site(const struct machine *machine)
     uint64_t rip = machine->vcpu.rip;
     uint8_t *byte = &told[rip / 8 % sizeof(told)], bit = (uint8_t)(1 << rip % 8);
 
-    if (!machine->tells_sites || machine->vcpu.cpl || *byte & bit) return;
+    if (machine->vcpu.cpl || *byte & bit) return;
     *byte |= bit;
     printk("monitor: site %lx\n", rip);
 }
@@ -148,7 +148,8 @@ static enum step breakpoint(struct machine *machine)
              last != INT3)
         vcpu->rip--;                            /* INT 3, of two bytes */
     vcpu->rip--;
-    tell_site(machine);
+    if (machine->tells_sites)
+        tell_site(machine);
     return interpret_one(vcpu);
 }
 
@@ -159,7 +160,8 @@ static enum step emulate(struct machine *machine, const struct direct_exit *exit
     enum step step;
 
     trap_counters.privileged++;
-    tell_site(machine);
+    if (machine->tells_sites)
+        tell_site(machine);
     step = interpret_one(&machine->vcpu);
     if (step != STEP_UNKNOWN) return step;
     return reflect(machine, exit->vector, exit->vector != TRAP_UD, 0);

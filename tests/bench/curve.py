@@ -56,21 +56,19 @@ def line(points, place, colour):
     return f'<polyline points="{path}" fill="none" stroke="{colour}"/>{marks}'
 
 
-def drawing(title, series, top):
-    """series: {name: [(patch, value)]}; on a logarithmic scale, from 1 to `top`."""
-    width, height, left, base = 900, 380, 70, 330
-    high = math.ceil(math.log10(top))
+def drawing(title, series, scale, ticks):
+    """series: {name: [(patch, value)]}; scale: of a value, 0 at the lowest tick, 1 at the last."""
+    width, height, left, base = 900, 380, 90, 330
 
     def place(patch, value):
-        share = math.log10(max(1, value)) / high
-        return left + 40 + patch * (width - left - 80) / max(PATCHES), base - share * 260
+        return left + 40 + patch * (width - left - 80) / max(PATCHES), base - scale(value) * 260
 
     parts = [f'<text x="{left}" y="20">{page.escape(title)}</text>']
-    for power in range(high + 1):
-        y = place(0, 10 ** power)[1]
+    for tick in ticks:
+        y = place(0, tick)[1]
         parts.append(f'<line x1="{left}" x2="{width - 20}" y1="{y:.1f}" y2="{y:.1f}" '
                      f'stroke="#ddd"/><text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">'
-                     f"{10 ** power:,}</text>")
+                     f"{tick:,}</text>")
     for patch in PATCHES:
         x = place(patch, 1)[0]
         parts.append(f'<text x="{x:.1f}" y="{base + 22}" text-anchor="middle">{patch}</text>')
@@ -88,6 +86,10 @@ def series_of(figures, names):
                    if not isinstance(row[name], str)] for name in names}
 
 
+def largest(series):
+    return max(value for points in series.values() for _, value in points)
+
+
 def write(build, figures):
     """figures: {patch: {name: figure, or the reason why there is none}}"""
     names = list(figures[0])
@@ -98,14 +100,15 @@ def write(build, figures):
             writer.writerows([patch, name, "" if isinstance(value, str) else value,
                               value if isinstance(value, str) else ""]
                              for name, value in row.items())
-    kinds, services = names[:2], names[2:]
-    largest = max(value for row in figures.values() for value in row.values()
-                  if not isinstance(value, str))
+    kinds, services = series_of(figures, names[:2]), series_of(figures, names[2:])
+    most = -(-largest(kinds) // 20) * 20
+    powers = math.ceil(math.log10(largest(services)))
     parts = ["<h1>What a port takes away, and what it gains</h1>",
              drawing("Instructions that trap (privileged) or lie (silent), after each patch",
-                     series_of(figures, kinds), 1000),
+                     kinds, lambda value: value / most, range(0, most + 1, most // 5)),
              drawing("Instructions for each operation; patch 0: unported, in the monitor",
-                     series_of(figures, services), largest),
+                     services, lambda value: math.log10(max(1, value)) / powers,
+                     [10 ** power for power in range(powers + 1)]),
              page.table([["patch", *names]] + [
                  [patch] + [value if isinstance(value, str) else f"{value:,}"
                             for value in row.values()] for patch, row in figures.items()])]
