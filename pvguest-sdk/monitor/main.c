@@ -243,9 +243,8 @@ static void tell_counters(void)
     printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
            "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
            shadow_counters.resets);
-    printk("monitor: %lu blocks translated, %lu branches chained, %lu found late; %lu validations, "
-           "cache emptied %lu times\n", c->blocks, c->chained, c->looked_up, c->validations,
-           c->emptied);
+    printk("monitor: %lu blocks translated; %lu validations, cache emptied %lu times\n",
+           c->blocks, c->validations, c->emptied);
 }
 
 void guest_main(void)

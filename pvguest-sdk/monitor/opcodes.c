@@ -103,7 +103,7 @@ const struct opcode two_byte_opcodes[256] = {
     ROW(0xb5, MODRM, do_load_far_pointer),
     ROW(0xb6, MODRM, do_extend), ROW(0xb7, MODRM, do_extend),
     ROW(0xbe, MODRM, do_extend), ROW(0xbf, MODRM, do_extend),
-    ROW(0xb8, MODRM, do_popcnt), ROW(0xbc, MODRM, do_bit_scan), ROW(0xbd, MODRM, do_bit_scan),
+    ROW(0xbc, MODRM, do_bit_scan), ROW(0xbd, MODRM, do_bit_scan),
     ROW(0xc3, MODRM, do_mov), ROW(0xc7, MODRM | LOCKABLE, do_group9, MEMBERS(1 << 1)),
     TIMES_8(0xc8, 0, do_bswap),
 };

@@ -11,7 +11,7 @@ struct machine;
 /* Exits by cause. */
 struct trap_counters {
     uint64_t exits, events, system_calls, page_faults, privileged, patched, reflected;
-    uint64_t blocks, chained, looked_up, validations, emptied;          /* translate.c's */
+    uint64_t blocks, validations, emptied;                      /* translate.c's */
 };
 extern struct trap_counters trap_counters;
 
