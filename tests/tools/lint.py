@@ -8,7 +8,8 @@
 2. Every source file opens with its licence.
 3. A file has one subject: none over 570 lines, a test 625; each room of the hypervisor has its size
    in lines of code (what is left of C and assembly without comments and empty lines: nobody shall
-   save on words), and so has the monitor; the hypervisor's together 15,000 today, which shall be 12,500, by having less to do.
+   save on words), and so has the monitor; the rooms together 15,000 today, which shall be 12,500,
+   by having less to do.
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and
    nowhere else in ring 0.
 5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP,
