@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # tests/: unit tests on the host, micro-guests, whole systems, benchmarks.
 
-INSTALLS_FIRST += demo test soak bench compare figures mutate
+INSTALLS_FIRST += demo test soak bench compare curve figures mutate
 BUILDS_NOTHING += lint map
 
 # --- unit tests: tests/unit/test_NAME.c ----------------------------------------------------------
@@ -204,6 +204,7 @@ do-dom0-linux: do-linux rig
 #:   GUEST_RUNS=5        how often a Linux guest is measured; minutes each
 #: make compare      one kernel, all the ways to run it here: natively, ported, in the monitor's
 #:                   modes; instructions, exits by cause; a table, CSV, and a page with a drawing
+#: make curve        what traps in the kernel after each patch of its port, and what that costs
 #: make figures      measures again and puts the tables into README.md
 #: make soak         the long runs (4 hours): generated configurations, mixed load, parallel load,
 #:                   shares of two CPUs, a hundred lives of a Linux guest, large transfers, half an
@@ -220,7 +221,8 @@ PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/nul
   $(DURATIONS:%=--durations=%)
 # A test that hangs fails after 20 minutes, with the place; none takes five.
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
-.PHONY: do-figures do-demo do-test do-soak do-bench do-compare guests-test system-test lint map
+.PHONY: do-figures do-demo do-test do-soak do-bench do-compare do-curve guests-test system-test \
+        lint map
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux rig $(B)/count.so $(B)/still.so
@@ -231,6 +233,8 @@ do-bench: all peer linux rig $(B)/count.so $(B)/still.so
 COMPARED := $(patsubst %,$(B)/port/step-%/insula.elf,7 8)
 do-compare: all $(COMPARED)
 	@$(PYTHON) tests/bench/compare.py $(B)
+do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,1 2 3 4 5 6 7 8 9 10 11)
+	@$(PYTHON) tests/bench/curve.py $(B)
 FIGURES := bench guests shares floods compare
 do-figures: do-bench do-compare
 	@$(PYTHON) tests/tools/readme.py README.md $(FIGURES:%=$(B)/%.md)

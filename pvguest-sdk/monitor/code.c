@@ -14,7 +14,7 @@
 #include "machine.h"
 #include "shadow.h"
 
-enum { SYMBOLS = 2, MOST_SYMBOLS = 65536, INT3 = 0xcc };
+enum { UNTYPED = 0, FUNCTION = 2, MOST_SYMBOLS = 65536 };
 
 /* Groups, by the register field of their second byte. */
 static bool silent_in_two_bytes(const struct instruction *i)
@@ -145,14 +145,14 @@ static int make_pages(struct machine *machine, const struct range *range)
 static bool locate(const struct machine *machine, const struct elf *elf,
                    const struct elf_symbol *symbol, struct range *range)
 {
-    for (unsigned int i = 0; i < elf->segments; i++) {
-        struct elf_part s;
+    for (unsigned int i = 0; i < elf->header.segments; i++) {
+        struct elf_segment s;
         uint64_t offset;
-        if (!elf_segment(elf, i, &s) || !s.loaded || !s.executable || symbol->value < s.address ||
-            symbol->value - s.address >= s.size)
+        if (!elf_segment(elf, i, &s) || s.type != ELF_LOAD || !(s.flags & ELF_EXECUTABLE) ||
+            symbol->value < s.address || symbol->value - s.address >= s.size)
             continue;
         offset = symbol->value - s.address;
-        range->open = symbol->untyped || !symbol->size;
+        range->open = symbol->type % 16 == UNTYPED || !symbol->size;
         range->bytes = elf->bytes + s.offset + offset;
         range->physical = s.physical + offset;
         range->size = range->open || symbol->size > s.size - offset ? s.size - offset
@@ -163,15 +163,21 @@ static bool locate(const struct machine *machine, const struct elf *elf,
     return false;
 }
 
-static int scan_table(struct machine *machine, const struct elf *elf, const struct elf_part *table,
-                      struct code_found *found)
+/* Functions of C, and what assembly has no type for. */
+static bool is_code(const struct elf_symbol *symbol)
+{
+    return symbol->type % 16 == FUNCTION || (symbol->type % 16 == UNTYPED && symbol->section);
+}
+
+static int scan_table(struct machine *machine, const struct elf *elf,
+                      const struct elf_section *table, struct code_found *found)
 {
     struct elf_symbol symbol;
     struct range range;
 
     for (uint64_t n = 0; n < MOST_SYMBOLS && elf_symbol(elf, table, n, &symbol); n++) {
         int error;
-        if (!(symbol.function || symbol.untyped) || !locate(machine, elf, &symbol, &range))
+        if (!is_code(&symbol) || !locate(machine, elf, &symbol, &range))
             continue;
         if (!pass(machine, &range, NULL)) {
             found->left_out++;
@@ -188,12 +194,12 @@ static int scan_table(struct machine *machine, const struct elf *elf, const stru
 int code_scan(struct machine *machine, struct image kernel, struct code_found *found)
 {
     struct elf elf;
-    struct elf_part table;
+    struct elf_section table;
 
     *found = (struct code_found){ 0 };
-    if (!elf_open(&elf, kernel.bytes, kernel.size) || !elf.wide) return 0;
-    for (unsigned int i = 0; i < elf.sections; i++)
-        if (elf_section(&elf, i, &table) && table.type == SYMBOLS)
+    if (!elf_open(&elf, kernel.bytes, kernel.size)) return 0;
+    for (unsigned int i = 0; i < elf.header.sections; i++)
+        if (elf_section(&elf, i, &table) && table.type == ELF_SYMBOLS)
             return scan_table(machine, &elf, &table, found);
     return 0;
 }

@@ -19,7 +19,7 @@ enum {
     MODRM = 1 << 1,
     BYTE = 1 << 2,          /* the operand is one byte, whatever the prefixes say */
     IMM8 = 1 << 3,          /* one byte, sign-extended */
-    IMM16 = 1 << 4,         /* two bytes, before any other immediate: RET's, ENTER's */
+    IMM16 = 1 << 4,         /* two bytes, before any other immediate: RET's */
     IMMZ = 1 << 5,          /* operand-sized, at most four bytes, sign-extended */
     IMMV = 1 << 6,          /* operand-sized, eight bytes, too */
     MOFFS = 1 << 7,         /* an address-sized absolute offset */
@@ -255,10 +255,10 @@ bool deliver_software(struct vcpu *vcpu, uint8_t vector);
 /* --- the instructions, as opcodes.c names them, by file: alu.c, multiply.c, shift.c; moves.c;
  * flow.c, deliver.c; string.c; segments.c; system.c --- */
 execute do_alu, do_alu_immediate, do_test, do_inc_dec, do_group3, do_shift, do_double_shift,
-    do_imul, do_bit, do_bit_scan, do_popcnt, do_cmpxchg, do_xadd, do_group9;
+    do_imul, do_bit, do_bit_scan, do_cmpxchg, do_xadd, do_group9;
 execute do_mov, do_mov_immediate, do_mov_offset, do_lea, do_extend, do_movsxd, do_cmov, do_setcc,
     do_xchg, do_bswap, do_convert, do_push, do_pop, do_push_immediate, do_pop_rm,
-    do_push_segment, do_pop_segment, do_leave, do_enter, do_xlat, do_nop, do_pushf, do_popf,
+    do_push_segment, do_pop_segment, do_leave, do_nop, do_pushf, do_popf,
     do_flag, do_ahf;
 execute do_jcc, do_jmp, do_call, do_ret, do_loop, do_group5, do_far, do_far_return, do_interrupt,
     do_iret, do_syscall, do_sysret, do_undefined;

@@ -53,7 +53,7 @@ enum step deliver_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, u
 
 /* --- decoding alone ------------------------------------------------------------------------- */
 
-enum { LONGEST_INSTRUCTION = 15, NO_REGISTER = -1, BASE_RIP = 16 };
+enum { LONGEST_INSTRUCTION = 15, INT3 = 0xcc, NO_REGISTER = -1, BASE_RIP = 16 };
 enum code_size { CODE_16 = 2, CODE_32 = 4, CODE_64 = 8 };
 
 enum decode_result {

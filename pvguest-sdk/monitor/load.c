@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a boot loader does: Multiboot2 (specification 2.0). The kernel is an ELF file of 64 or 32
+ * What a boot loader does: Multiboot2 (specification 2.0). The kernel is an ELF file of 64
  * bits; its segments go where their physical addresses say. Behind it come the module and the
  * information, each at a page of its own. The processor then stands at the entry as chapter 3.3 has
  * it. Every number in the file may be anything: what does not lie in memory is refused.
@@ -77,15 +77,16 @@ static int load_segments(struct machine *machine, struct loaded *loaded, struct 
 {
     struct elf elf;
     bool moved = false;
+    uint64_t entry;
 
     if (!elf_open(&elf, kernel.bytes, kernel.size))
-        return no(loaded, refused(-ENOEXEC), "it is not an ELF file for x86");
-    loaded->entry = elf.entry;
-    for (unsigned int i = 0; i < elf.segments; i++) {
-        struct elf_part s;
+        return no(loaded, refused(-ENOEXEC), "it is not an ELF file of 64 bits for x86");
+    loaded->entry = entry = elf.header.entry;
+    for (unsigned int i = 0; i < elf.header.segments; i++) {
+        struct elf_segment s;
         if (!elf_segment(&elf, i, &s))
             return no(loaded, refused(-ENOEXEC), "its program headers do not lie in the file");
-        if (!s.loaded || !s.memory_size)
+        if (s.type != ELF_LOAD || !s.memory_size)
             continue;
         if (s.size > s.memory_size || s.physical + s.memory_size < s.physical ||
             memory_write(machine, s.physical, kernel.bytes + s.offset, s.size) != s.size ||
@@ -93,8 +94,8 @@ static int load_segments(struct machine *machine, struct loaded *loaded, struct 
             return no(loaded, refused(-ENOMEM), "it does not fit into the memory of the guest");
         if (loaded->end < s.physical + s.memory_size)
             loaded->end = s.physical + s.memory_size;
-        if (!moved && elf.entry >= s.address && elf.entry - s.address < s.memory_size) {
-            loaded->entry = s.physical + (elf.entry - s.address);
+        if (!moved && entry >= s.address && entry - s.address < s.memory_size) {
+            loaded->entry = s.physical + (entry - s.address);
             moved = true;
         }
     }

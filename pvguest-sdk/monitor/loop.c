@@ -7,6 +7,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/cpu.h>
 #include <pvguest/events.h>
+#include <pvguest/string.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include "interpret.h"
@@ -75,15 +76,9 @@ static void tell_where(struct machine *machine, const char *what)
 {
     struct vcpu *vcpu = &machine->vcpu;
     char bytes[3 * sizeof(vcpu->bytes) + 1] = "";
-    static const char digits[] = "0123456789abcdef";
-    unsigned int n = 0;
 
-    for (unsigned int i = 0; i < vcpu->byte_count && i < sizeof(vcpu->bytes); i++) {
-        bytes[n++] = ' ';
-        bytes[n++] = digits[vcpu->bytes[i] >> 4];
-        bytes[n++] = digits[vcpu->bytes[i] & 15];
-    }
-    bytes[n] = 0;
+    for (unsigned int i = 0; i < vcpu->byte_count && i < sizeof(vcpu->bytes); i++)
+        snprintf(bytes + 3 * i, 4, " %02x", vcpu->bytes[i]);
     machine_fail(machine, "%s: %s, at %04x:%lx, CPL %u, RFLAGS %lx, CR2 %lx, CR3 %lx;%s", what,
                  vcpu->reason ? vcpu->reason : "?", vcpu->segment[CS].selector, vcpu->rip,
                  vcpu->cpl, vcpu->rflags, vcpu->cr2, vcpu->cr3, bytes);

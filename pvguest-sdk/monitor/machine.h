@@ -39,6 +39,7 @@ struct machine {
     uint8_t *rewritten;         /* how often each page that it was made from was written to */
     bool code_written;          /* one was, since translate.c has looked */
     bool assisted;              /* all of it, with the hardware's assistance: svm.h */
+    bool tells_sites;           /* where the kernel trapped, to be compared with a scan */
     bool attention;             /* an event came while it ran directly: look around at once */
     bool over, failed;          /* ended; and not as a kernel ends that is well */
 };

@@ -8,6 +8,7 @@
  *   mode=trap         both run directly, and what traps is emulated
  *   mode=translate    user mode runs directly, the kernel is translated to code that does
  *   mode=svm          both run on the CPU's hardware assistance
+ *   sites=tell        says where the kernel traps, each place once
  *   memory=32         of the guest, in MiB; else all that the domain has to spare
  *   kernel=NAME       what to boot, where the ramdisk is an archive (ustar) of several files
  *   module=NAME       a file of the archive that the kernel gets as its module
@@ -32,21 +33,26 @@
 enum { SPARE_PAGES = 1536, LEAST = 4, MOST = 2048 };
 
 static struct options {
-    char text[1024], mode[16], user[16], memory[16], kernel[100], module[100];
+    char text[1024], mode[16], user[16], sites[16], memory[16], kernel[100], module[100];
     const char *arguments;
 } options;
 
 static struct machine machine;
 
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list values)
+{
+    printk("monitor: ");
+    vprintk(format, values);
+    printk("\n");
+}
+
 static void __attribute__((format(printf, 1, 2), noreturn)) give_up(const char *format, ...)
 {
     va_list values;
 
-    printk("monitor: ");
     va_start(values, format);
-    vprintk(format, values);
+    say(format, values);
     va_end(values);
-    printk("\n");
     poweroff();
 }
 
@@ -55,6 +61,7 @@ static bool take_word(char *word)
     static const struct { const char *name; char *value; size_t size; } known[] = {
         { "mode=", options.mode, sizeof(options.mode) },
         { "user=", options.user, sizeof(options.user) },
+        { "sites=", options.sites, sizeof(options.sites) },
         { "memory=", options.memory, sizeof(options.memory) },
         { "kernel=", options.kernel, sizeof(options.kernel) },
         { "module=", options.module, sizeof(options.module) },
@@ -81,8 +88,8 @@ static void read_options(void)
     }
     while ((word = strsep(&rest, " ")) != NULL)
         if (*word && !take_word(word))
-            give_up("`%s` is no word of mine: mode=, user=, memory=, kernel=, module=, and args= "
-                    "as the last one", word);
+            give_up("`%s` is no word of mine: mode=, user=, sites=, memory=, kernel=, module=, "
+                    "and args= as the last one", word);
 }
 
 static void choose_mode(void)
@@ -91,6 +98,7 @@ static void choose_mode(void)
     machine.kernel_direct = machine.translating || !strcmp(options.mode, "trap");
     machine.user_direct = strcmp(options.user, "emulate");
     machine.assisted = !strcmp(options.mode, "svm");
+    machine.tells_sites = options.sites[0];
     if (!machine.kernel_direct && !machine.assisted && options.mode[0] &&
         strcmp(options.mode, "emulate"))
         give_up("mode=%s is not there: emulate, trap, translate or svm", options.mode);
@@ -220,11 +228,9 @@ void machine_fail(struct machine *m, const char *format, ...)
     if (m->over) return;
     m->failed = true;
     stop(m);
-    printk("monitor: ");
     va_start(values, format);
-    vprintk(format, values);
+    say(format, values);
     va_end(values);
-    printk("\n");
 }
 
 static void tell_counters(void)
@@ -237,9 +243,8 @@ static void tell_counters(void)
     printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
            "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
            shadow_counters.resets);
-    printk("monitor: %lu blocks translated, %lu branches chained, %lu found late; %lu validations, "
-           "cache emptied %lu times\n", c->blocks, c->chained, c->looked_up, c->validations,
-           c->emptied);
+    printk("monitor: %lu blocks translated; %lu validations, cache emptied %lu times\n",
+           c->blocks, c->validations, c->emptied);
 }
 
 void guest_main(void)

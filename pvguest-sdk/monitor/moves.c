@@ -169,24 +169,6 @@ bool do_leave(struct vcpu *vcpu, const struct instruction *insn)
     return true;
 }
 
-bool do_enter(struct vcpu *vcpu, const struct instruction *insn)
-{
-    if (insn->immediate & 31) return unknown(vcpu, "ENTER with nested frames");
-    if (!push(vcpu, insn->size, vcpu->general[RBP])) return false;
-    put_register(&vcpu->general[RBP], insn->size, vcpu->general[RSP]);
-    drop(vcpu, -(uint64_t)insn->selector);
-    return true;
-}
-
-bool do_xlat(struct vcpu *vcpu, const struct instruction *insn)
-{
-    uint64_t value, at = vcpu->general[RBX] + (vcpu->general[RAX] & 0xff);
-    if (!load(vcpu, insn->segment, at & size_mask(insn->address_size), 1, ACCESS_READ, &value))
-        return false;
-    put_register(&vcpu->general[RAX], 1, value);
-    return true;
-}
-
 bool do_pushf(struct vcpu *vcpu, const struct instruction *insn)
 {
     return push(vcpu, insn->size, vcpu->rflags & ~(uint64_t)(FLAG_RF | FLAG_VM));

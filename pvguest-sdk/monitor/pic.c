@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The 8259A as its data sheet has it (Intel 231468), in the one way in which PCs wire two of them.
- * Not there: the 8080's mode, buffered mode, special fully nested mode. */
+/* The 8259A as its data sheet has it (Intel 231468), in the one way in which PCs wire two of them
+ * and kernels use them. Not there: priorities that rotate, polling, special mask mode, special
+ * fully nested mode, buffered mode, the 8080's. */
 #include "pic.h"
 
 enum { CASCADE = 2, SPURIOUS = 7, NONE = 8 };
@@ -8,37 +9,22 @@ enum { CASCADE = 2, SPURIOUS = 7, NONE = 8 };
 void pic_reset(struct pic *pic)
 {
     *pic = (struct pic){ 0 };
-    for (int i = 0; i < 2; i++) {
-        pic->chip[i].masked = 0xff;
-        pic->chip[i].lowest = 7;
-    }
+    pic->chip[0].masked = pic->chip[1].masked = 0xff;
     pic->chip[1].level = 0x0e;
 }
 
 /* The first of those inputs by priority, or NONE. */
-static unsigned int first(const struct pic_chip *chip, uint8_t inputs)
+static unsigned int first(uint8_t inputs)
 {
-    for (unsigned int i = 1; i <= 8; i++) {
-        unsigned int input = (chip->lowest + i) & 7;
-        if (inputs & 1 << input) return input;
-    }
-    return NONE;
-}
-
-static unsigned int place(const struct pic_chip *chip, unsigned int input)
-{
-    return (input - chip->lowest - 1) & 7;
+    return inputs ? (unsigned int)__builtin_ctz(inputs) : NONE;
 }
 
 /* The input that it wants served now, or NONE: it comes before all that are in service. */
 static unsigned int wanted(const struct pic_chip *chip)
 {
-    unsigned int input = first(chip, chip->requests & ~chip->masked),
-                 serving = first(chip, chip->special_mask ? chip->in_service & ~chip->masked
-                                                          : chip->in_service);
+    unsigned int input = first(chip->requests & ~chip->masked);
 
-    if (chip->step || input == NONE) return NONE;
-    return serving == NONE || place(chip, input) < place(chip, serving) ? input : NONE;
+    return !chip->step && input < first(chip->in_service) ? input : NONE;
 }
 
 static void set_line(struct pic_chip *chip, unsigned int input, bool up)
@@ -68,14 +54,6 @@ bool pic_calls(struct pic *pic)
     return wanted(&pic->chip[0]) != NONE;
 }
 
-static void end(struct pic_chip *chip, unsigned int input, bool rotate)
-{
-    if (input == NONE) return;
-    chip->in_service &= (uint8_t)~(1 << input);
-    if (rotate)
-        chip->lowest = (uint8_t)input;
-}
-
 static unsigned int take(struct pic_chip *chip)
 {
     unsigned int input = wanted(chip);
@@ -83,9 +61,8 @@ static unsigned int take(struct pic_chip *chip)
     if (input == NONE) return SPURIOUS;
     if (!(chip->level & 1 << input))
         chip->requests &= (uint8_t)~(1 << input);
-    chip->in_service |= (uint8_t)(1 << input);
-    if (chip->automatic)
-        end(chip, input, chip->rotates);
+    if (!chip->automatic)
+        chip->in_service |= (uint8_t)(1 << input);
     return input;
 }
 
@@ -104,38 +81,21 @@ static void begin(struct pic_chip *chip, uint8_t icw1)
 {
     chip->requests = chip->lines & chip->level;
     chip->in_service = chip->masked = 0;
-    chip->lowest = 7;
-    chip->automatic = chip->rotates = chip->reads_service = chip->special_mask = false;
+    chip->automatic = chip->reads_service = false;
     chip->wants_icw4 = icw1 & 1;
     chip->step = 2;
 }
 
-static void operate(struct pic_chip *chip, uint8_t ocw2)
-{
-    bool rotate = ocw2 & 0x80, specific = ocw2 & 0x40, ends = ocw2 & 0x20;
-    unsigned int input = specific ? ocw2 & 7u : first(chip, chip->in_service);
-
-    if (ends)
-        end(chip, input, rotate);
-    else if (specific && rotate)
-        chip->lowest = (uint8_t)input;
-    else if (!specific)
-        chip->rotates = rotate;
-}
-
 static void command(struct pic_chip *chip, uint8_t value)
 {
-    if (value & 0x10) {
+    unsigned int ended = value & 0x40 ? value & 7u : first(chip->in_service);
+
+    if (value & 0x10)
         begin(chip, value);
-    } else if (value & 0x08) {
-        if (value & 0x40)
-            chip->special_mask = value & 0x20;
-        if (value & 0x02)
-            chip->reads_service = value & 0x01;
-        chip->polled = value & 0x04;
-    } else {
-        operate(chip, value);
-    }
+    else if (value & 0x08)
+        chip->reads_service = value & 0x02 ? value & 0x01 : chip->reads_service;
+    else if (value & 0x20)
+        chip->in_service &= (uint8_t)~(1 << ended);
 }
 
 static void data(struct pic_chip *chip, uint8_t value)
@@ -171,26 +131,11 @@ void pic_out(struct pic *pic, uint16_t port, uint8_t value)
     cascade(pic);
 }
 
-static uint8_t poll(struct pic_chip *chip)
-{
-    bool any = wanted(chip) != NONE;
-
-    chip->polled = false;
-    return any ? (uint8_t)(0x80 | take(chip)) : 0;
-}
-
 uint8_t pic_in(struct pic *pic, uint16_t port)
 {
-    struct pic_chip *chip = &pic->chip[port >> 7 & 1];
-    uint8_t value;
+    const struct pic_chip *chip = &pic->chip[port >> 7 & 1];
 
     if (port >= 0x4d0) return pic->chip[port & 1].level;
-    if (chip->polled)
-        value = poll(chip);
-    else if (port & 1)
-        value = chip->masked;
-    else
-        value = chip->reads_service ? chip->in_service : chip->requests;
-    cascade(pic);
-    return value;
+    if (port & 1) return chip->masked;
+    return chip->reads_service ? chip->in_service : chip->requests;
 }

@@ -12,9 +12,8 @@ struct pic_chip {
     uint8_t level;              /* which are levels, not edges */
     uint8_t requests, in_service, masked;
     uint8_t base;               /* vector of input 0 */
-    uint8_t lowest;             /* the input of lowest priority: 7 unless rotated */
     uint8_t step;               /* of the initialisation: the word that comes next; 0: done */
-    bool wants_icw4, automatic, rotates, reads_service, special_mask, polled;
+    bool wants_icw4, automatic, reads_service;
 };
 
 struct pic { struct pic_chip chip[2]; };

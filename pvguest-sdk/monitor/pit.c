@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The 8254 (Intel 231164): a counter is a moment at which it was loaded and the time since. Modes 0
  * and 4 run once, 2 and 3 go round; modes 1 and 5, which want an edge at the gate, stand still.
- * Counts in BCD are taken as binary. */
+ * Counts in BCD are taken as binary. The read-back command is not there: the 8253 had none. */
 #include "pit.h"
 
 #define HZ 1193182ull
@@ -96,40 +96,17 @@ static void latch(struct pit_channel *c, uint64_t now)
     c->latched = true;
 }
 
-static uint8_t status(const struct pit_channel *c, uint64_t now)
-{
-    return (uint8_t)(output(c, now) << 7 | !c->count << 6 | c->access << 4 | c->mode << 1 | c->bcd);
-}
-
-static void read_back(struct pit *pit, uint8_t value, uint64_t now)
-{
-    for (int i = 0; i < 3; i++) {
-        struct pit_channel *c = &pit->channel[i];
-        if (!(value & 2 << i))
-            continue;
-        if (!(value & 0x20))
-            latch(c, now);
-        if (!(value & 0x10) && !c->status_latched) {
-            c->status = status(c, now);
-            c->status_latched = true;
-        }
-    }
-}
-
 static void command(struct pit *pit, uint8_t value, uint64_t now)
 {
     struct pit_channel *c;
 
-    if (value >> 6 == 3) {
-        read_back(pit, value, now);
-        return;
-    }
+    if (value >> 6 == 3) return;
     c = &pit->channel[value >> 6];
     if (!(value >> 4 & 3)) {
         latch(c, now);
         return;
     }
-    *c = (struct pit_channel){ .access = value >> 4 & 3, .mode = value >> 1 & 7, .bcd = value & 1 };
+    *c = (struct pit_channel){ .access = value >> 4 & 3, .mode = value >> 1 & 7 };
     if (c->mode > 5)
         c->mode &= 3;                           /* 6 and 7 are 2 and 3 */
 }
@@ -152,10 +129,6 @@ static uint8_t read_count(struct pit_channel *c, uint64_t now)
     uint16_t value = c->latched ? c->latch : counter(c, now);
     bool high = c->access == 2 || (c->access == 3 && c->high_next_out);
 
-    if (c->status_latched) {
-        c->status_latched = false;
-        return c->status;
-    }
     if (c->access == 3)
         c->high_next_out = !c->high_next_out;
     if (c->access != 3 || high)

@@ -10,13 +10,12 @@
 
 struct pit_channel {
     uint8_t mode, access;       /* access: 1 low byte, 2 high byte, 3 both */
-    bool high_next_in, high_next_out, bcd;
+    bool high_next_in, high_next_out;
     uint8_t low;                /* of a count that is being written */
     uint32_t count;             /* 1 to 65536; 0: never loaded, it stands still */
     uint64_t start;             /* when it was loaded */
-    bool latched, status_latched, fired;
+    bool latched, fired;
     uint16_t latch;
-    uint8_t status;
 };
 
 struct pit {

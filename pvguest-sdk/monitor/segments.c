@@ -226,10 +226,8 @@ bool do_group6(struct vcpu *vcpu, const struct instruction *insn)
     unsigned int member = insn->reg & 7;
     uint64_t selector;
     if (member >= 6) return raise(vcpu, VECTOR_UD);
-    if (member < 2) {
-        if ((vcpu->cr4 & CR4_UMIP) && !privileged(vcpu)) return false;
+    if (member < 2)
         return write_selector(vcpu, insn, member ? vcpu->tr.selector : vcpu->ldtr.selector);
-    }
     if (member < 4 && !privileged(vcpu)) return false;
     if (!read_rm(vcpu, insn, 2, &selector)) return false;
     if (member < 4) return load_system_segment(vcpu, (uint16_t)selector, member == 3);

@@ -114,37 +114,15 @@ bool do_bit(struct vcpu *vcpu, const struct instruction *insn)
     return true;
 }
 
-/* BSF BSR; with F3 TZCNT LZCNT, which are defined for 0 and say it by CF. */
+/* BSF BSR, with F3, too: there are no TZCNT and LZCNT. */
 bool do_bit_scan(struct vcpu *vcpu, const struct instruction *insn)
 {
-    unsigned int bits = 8 * insn->size;
-    bool backwards = insn->opcode & 1;
-    uint64_t a, result = bits;
+    uint64_t a;
     if (!read_rm(vcpu, insn, insn->size, &a)) return false;
-    if (a)
-        result = backwards ? 63 - (unsigned int)__builtin_clzll(a)
-                           : (unsigned int)__builtin_ctzll(a);
-    if (insn->rep) {
-        if (backwards && a)
-            result = bits - 1 - result;
-        vcpu->rflags &= ~(uint64_t)(FLAG_CF | FLAG_ZF);
-        vcpu->rflags |= (a ? 0 : FLAG_CF) | (result ? 0 : FLAG_ZF);
-    } else {
-        vcpu->rflags = (vcpu->rflags & ~(uint64_t)FLAG_ZF) | (a ? 0 : FLAG_ZF);
-        if (!a) return true;                        /* the register is left alone */
-    }
-    set_register(vcpu, insn, insn->reg, insn->size, result);
-    return true;
-}
-
-bool do_popcnt(struct vcpu *vcpu, const struct instruction *insn)
-{
-    uint64_t a, count = 0;
-    if (!insn->rep) return raise(vcpu, VECTOR_UD);
-    if (!read_rm(vcpu, insn, insn->size, &a)) return false;
-    for (uint64_t rest = a; rest; rest &= rest - 1)
-        count++;
-    set_register(vcpu, insn, insn->reg, insn->size, count);
-    vcpu->rflags = (vcpu->rflags & ~(uint64_t)FLAGS_STATUS) | (a ? 0 : FLAG_ZF);
+    vcpu->rflags = (vcpu->rflags & ~(uint64_t)FLAG_ZF) | (a ? 0 : FLAG_ZF);
+    if (!a) return true;                                /* the register is left alone */
+    set_register(vcpu, insn, insn->reg, insn->size,
+                 insn->opcode & 1 ? 63 - (unsigned int)__builtin_clzll(a)
+                                  : (unsigned int)__builtin_ctzll(a));
     return true;
 }

@@ -181,13 +181,15 @@ static enum step deal_with(struct machine *machine)
 
 enum step run_assisted(struct machine *machine)
 {
-    const struct vcpu *vcpu = &machine->vcpu;
+    struct vcpu *vcpu = &machine->vcpu;
     long error;
 
     /* the hypervisor has no such thing; it is for a few instructions of a start */
     if (vcpu->efer & EFER_LME && !(vcpu->cr4 & CR4_PAE)) return interpret_here(machine);
-    set_alarm(pit_next(&machine->pit));
-    load(&machine->vcpu);
+    /* TCG (7.2) forgets a shadow that it is given, and the window would be there at once */
+    if (vcpu->shadow && vcpu->interrupt_pending) return interpret_here(machine);
+    set_alarm(machine);
+    load(vcpu);
     error = HYPERVISOR_domus_op(DOMUS_run, &run);
     if (error) {
         machine_fail(machine, "the hypervisor refuses the guest's state: %s, at %lx",
@@ -195,6 +197,6 @@ enum step run_assisted(struct machine *machine)
         return STEP_DONE;
     }
     trap_counters.exits++;
-    store(&machine->vcpu);
+    store(vcpu);
     return deal_with(machine);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instructions of the system: ports, control and debug registers, descriptor tables, MSRs, CPUID,
- * HLT. What is not offered (PCIDs, five levels, XSAVE, performance counters) is #GP or #UD as on a
- * CPU without it; the platform's CPUID must not promise it.
+ * HLT. What is not offered (SMEP, SMAP, PCIDs, five levels, XSAVE, performance counters) is #GP or
+ * #UD as on a CPU without it; the platform's CPUID must not promise it.
  */
 #include "internal.h"
 
@@ -17,8 +17,8 @@ enum {
 #define MSR_FS_BASE         0xc0000100u
 #define MSR_GS_BASE         0xc0000101u
 #define MSR_KERNEL_GS_BASE  0xc0000102u
-/* VME to PCE, OSFXSR, OSXMMEXCPT, UMIP; FSGSBASE; SMEP, SMAP */
-#define CR4_OFFERED (0xfffull | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
+/* VME to PCE, OSFXSR, OSXMMEXCPT */
+#define CR4_OFFERED 0x7ffull
 #define CR0_OFFERED 0xe005003full
 #define CR0_CD      (1ull << 30)
 #define CR0_NW      (1ull << 29)
@@ -273,7 +273,6 @@ static bool store_table(struct vcpu *vcpu, const struct instruction *insn,
                         const struct descriptor_table *table)
 {
     uint64_t at = effective_address(vcpu, insn);
-    if ((vcpu->cr4 & CR4_UMIP) && !privileged(vcpu)) return false;
     return store(vcpu, insn->segment, at, 2, table->limit) &&
            store(vcpu, insn->segment, at + 2, is_64(vcpu) ? 8 : 4, table->base);
 }
@@ -301,37 +300,21 @@ static bool swapgs(struct vcpu *vcpu)
     return true;
 }
 
-/* CLAC, STAC */
-static bool set_access_flag(struct vcpu *vcpu, bool on)
-{
-    if (!(vcpu->cr4 & CR4_SMAP) || vcpu->cpl) return raise(vcpu, VECTOR_UD);
-    vcpu->rflags = (vcpu->rflags & ~(uint64_t)FLAG_AC) | (on ? FLAG_AC : 0);
-    return true;
-}
-
 /* SMSW; LMSW, which can set PE and not clear it. */
 static bool machine_status(struct vcpu *vcpu, const struct instruction *insn, bool to)
 {
     uint64_t value;
-    if (!to) {
-        if ((vcpu->cr4 & CR4_UMIP) && !privileged(vcpu)) return false;
-        return write_rm(vcpu, insn, insn->memory ? 2 : insn->size, vcpu->cr0);
-    }
+    if (!to) return write_rm(vcpu, insn, insn->memory ? 2 : insn->size, vcpu->cr0);
     if (!privileged(vcpu) || !read_rm(vcpu, insn, 2, &value)) return false;
     return write_cr0(vcpu, (vcpu->cr0 & ~CR0_LOADED) | (value & (CR0_LOADED | CR0_PE)));
 }
 
-/* SGDT SIDT LGDT LIDT SMSW LMSW INVLPG; with registers the last of them is SWAPGS, and there are
- * CLAC and STAC. */
+/* SGDT SIDT LGDT LIDT SMSW LMSW INVLPG; with a register the last of them is SWAPGS. */
 bool do_group7(struct vcpu *vcpu, const struct instruction *insn)
 {
     unsigned int member = insn->reg & 7, rm = insn->rm & 7;
     if (member == 4 || member == 6) return machine_status(vcpu, insn, member == 6);
-    if (!insn->memory) {
-        if (member == 7 && rm == 0) return swapgs(vcpu);
-        if (member == 1 && (rm == 2 || rm == 3)) return set_access_flag(vcpu, rm == 3);
-        return raise(vcpu, VECTOR_UD);
-    }
+    if (!insn->memory) return member == 7 && rm == 0 ? swapgs(vcpu) : raise(vcpu, VECTOR_UD);
     switch (member) {
     case 0: return store_table(vcpu, insn, &vcpu->gdtr);
     case 1: return store_table(vcpu, insn, &vcpu->idtr);
@@ -362,26 +345,11 @@ static bool move_fpu(struct vcpu *vcpu, const struct instruction *insn, bool res
     return true;
 }
 
-/* RDFSBASE RDGSBASE WRFSBASE WRGSBASE */
-static bool move_base(struct vcpu *vcpu, const struct instruction *insn)
-{
-    uint64_t *base = &vcpu->segment[insn->reg & 1 ? GS : FS].base;
-    uint64_t value = get_register(vcpu, insn, insn->rm, insn->size);
-    if (!is_64(vcpu) || !(vcpu->cr4 & CR4_FSGSBASE)) return raise(vcpu, VECTOR_UD);
-    if ((insn->reg & 2) && !is_canonical(value)) return general_protection(vcpu);
-    if (insn->reg & 2)
-        *base = value;
-    else
-        put_register(&vcpu->general[insn->rm], insn->size, *base);
-    return true;
-}
-
-/* FXSAVE FXRSTOR, CLFLUSH; fences; the bases of FS and GS. */
+/* FXSAVE FXRSTOR, CLFLUSH; fences. */
 bool do_group15(struct vcpu *vcpu, const struct instruction *insn)
 {
     unsigned int member = insn->reg & 7;
     uint64_t value;
-    if (!insn->memory && member < 4 && insn->rep) return move_base(vcpu, insn);
     if (insn->rep || insn->repne) return unknown(vcpu, "0f ae with a prefix");
     if (!insn->memory) return member >= 5 || raise(vcpu, VECTOR_UD);    /* nothing to order */
     if (member < 2) return move_fpu(vcpu, insn, member);

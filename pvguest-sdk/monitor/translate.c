@@ -224,13 +224,10 @@ static void find_next(struct machine *machine, const struct site *site)
     uint32_t block = block_at(machine, rip);
 
     if (!block) return;
-    if (was.kind == SITE_MISS) {
-        trap_counters.looked_up++;
+    if (was.kind == SITE_MISS)
         translation_offer(&translator, rip, block);
-    } else if (flushes == trap_counters.emptied) {
-        trap_counters.chained++;
+    else if (flushes == trap_counters.emptied)
         translation_chain(&translator, &was, block);
-    }
 }
 
 bool translate_leave(struct machine *machine, struct direct_exit *exit)

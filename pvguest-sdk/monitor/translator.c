@@ -16,7 +16,7 @@ enum {
     UNDO_ALL = UNDO_RAX | UNDO_RCX | UNDO_RDX,
 };
 
-enum { INT3 = 0xcc, TABLE_ENTRIES = 1 << 16, MOST_SITES = 12 };         /* of an instruction */
+enum { TABLE_ENTRIES = 1 << 16, MOST_SITES = 12 };         /* of an instruction */
 _Static_assert(CACHE_CODE + SITES * LONGEST_INSTRUCTION <= CACHE_TABLE, "sites end before bytes");
 
 struct entry {                  /* of the table, by the low 16 bits of the source */
@@ -242,9 +242,9 @@ static bool is_harmless(const struct instruction *i)
 {
     static execute *const harmless[] = {
         do_alu, do_alu_immediate, do_test, do_inc_dec, do_group3, do_shift, do_double_shift,
-        do_imul, do_bit, do_bit_scan, do_popcnt, do_cmpxchg, do_xadd, do_mov, do_mov_offset,
+        do_imul, do_bit, do_bit_scan, do_cmpxchg, do_xadd, do_mov, do_mov_offset,
         do_lea, do_extend, do_movsxd, do_cmov, do_setcc, do_xchg, do_bswap, do_convert, do_push,
-        do_pop, do_push_immediate, do_leave, do_enter, do_xlat, do_nop, do_flag, do_ahf, do_string,
+        do_pop, do_push_immediate, do_leave, do_nop, do_flag, do_ahf, do_string,
     };
     execute *const what = i->row->execute;
     unsigned int member = i->reg & 7;

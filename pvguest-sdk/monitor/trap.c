@@ -5,6 +5,7 @@
  * interpreter raises the guest's own exception. The rest are page faults, which mostly say that the
  * shadow has no entry yet, and exceptions that are the guest's affair alone.
  */
+#include <pvguest/console.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/time.h>
@@ -49,7 +50,7 @@ bool runs_directly(const struct machine *machine)
     const struct vcpu *vcpu = &machine->vcpu;
 
     if (!ready || !(vcpu->efer & EFER_LMA) || !(vcpu->segment[CS].flags & SEGMENT_LONG) ||
-        vcpu->rflags & FLAG_TF || vcpu->shadow || !is_canonical(vcpu->rip))
+        vcpu->rflags & (FLAG_TF | FLAG_NT) || vcpu->shadow || !is_canonical(vcpu->rip))
         return false;
     return vcpu->cpl == 3 ? machine->user_direct : vcpu->cpl == 0 && machine->kernel_direct;
 }
@@ -121,28 +122,47 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     return STEP_DONE;
 }
 
-/* int3: ours, or the guest's. */
+/* Where in the kernel something is emulated, each place once, for who compares that with a scan. */
+static void tell_site(const struct machine *machine)
+{
+    static uint8_t told[1 << 17];               /* a bit for each byte of a MiB of code */
+    uint64_t rip = machine->vcpu.rip;
+    uint8_t *byte = &told[rip / 8 % sizeof(told)], bit = (uint8_t)(1 << rip % 8);
+
+    if (machine->vcpu.cpl || *byte & bit) return;
+    *byte |= bit;
+    printk("monitor: site %lx\n", rip);
+}
+
+/* int3: ours; or the guest's, by which it may not have meant to come to where its gate goes. */
 static enum step breakpoint(struct machine *machine)
 {
     struct vcpu *vcpu = &machine->vcpu;
     struct translation t;
+    uint64_t last = 0;
 
     if (vcpu->cpl == 0 && walk(vcpu, vcpu->rip - 1, ACCESS_FETCH, &t) &&
-        code_patched(machine, t.physical)) {
+        code_patched(machine, t.physical))
         trap_counters.patched++;
-        vcpu->rip--;
-        return interpret_one(vcpu);
-    }
-    return reflect(machine, VECTOR_BP, false, 0);
+    else if (load_linear(vcpu, vcpu->rip - 1, 1, ACCESS_FETCH | user_access(vcpu), &last) &&
+             last != INT3)
+        vcpu->rip--;                            /* INT 3, of two bytes */
+    vcpu->rip--;
+    if (machine->tells_sites)
+        tell_site(machine);
+    return interpret_one(vcpu);
 }
 
 /* The interpreter knows fewer instructions than the CPU: what it does not know has faulted for the
  * guest. */
 static enum step emulate(struct machine *machine, const struct direct_exit *exit)
 {
-    enum step step = interpret_one(&machine->vcpu);
+    enum step step;
 
     trap_counters.privileged++;
+    if (machine->tells_sites)
+        tell_site(machine);
+    step = interpret_one(&machine->vcpu);
     if (step != STEP_UNKNOWN) return step;
     return reflect(machine, exit->vector, exit->vector != TRAP_UD, 0);
 }
@@ -180,22 +200,24 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
 
 static uint64_t alarm_at = ~0ull;               /* ~0: none is set */
 
-static void rings(void *unused)
+/* While something else is being dealt with, too: then no event ends what runs directly. */
+static void rings(void *machine)
 {
     alarm_at = ~0ull;
+    ((struct machine *)machine)->attention = true;
 }
 
 /* One that is set already for then or before will do: a hypercall less at most exits. */
-void set_alarm(uint64_t next)
+void set_alarm(struct machine *machine)
 {
     static struct timer alarm;
-    uint64_t soonest;
+    uint64_t next = pit_next(&machine->pit), soonest;
 
     if (next >= alarm_at) return;
     soonest = now_ns() + SOONEST;
     if (alarm_at <= soonest) return;
     alarm_at = next > soonest ? next : soonest;
-    timer_set(&alarm, alarm_at, rings, NULL);
+    timer_set(&alarm, alarm_at, rings, machine);
 }
 
 enum step run_directly(struct machine *machine)
@@ -205,7 +227,7 @@ enum step run_directly(struct machine *machine)
     int error;
 
     if (translated && !translate_enter(machine)) return interpret_one(&machine->vcpu);
-    set_alarm(pit_next(&machine->pit));
+    set_alarm(machine);
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {
         machine_fail(machine, "the hypervisor refuses page tables: %s", errno_name(error));

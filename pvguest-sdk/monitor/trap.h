@@ -11,7 +11,7 @@ struct machine;
 /* Exits by cause. */
 struct trap_counters {
     uint64_t exits, events, system_calls, page_faults, privileged, patched, reflected;
-    uint64_t blocks, chained, looked_up, validations, emptied;          /* translate.c's */
+    uint64_t blocks, validations, emptied;                      /* translate.c's */
 };
 extern struct trap_counters trap_counters;
 
@@ -22,7 +22,7 @@ bool runs_directly(const struct machine *machine);
 /* Runs it until something happens, and deals with that: what the interpreter says of the
  * instruction, if it was asked, else STEP_DONE. */
 enum step run_directly(struct machine *machine);
-/* So that the guest's clock ticks while it runs: it comes back at `next`, or a moment later. */
-void set_alarm(uint64_t next);
+/* So that the guest's clock ticks while it runs: it comes back then, or a moment later. */
+void set_alarm(struct machine *machine);
 
 #endif

@@ -20,8 +20,8 @@
 static bool page_fault(struct vcpu *vcpu, uint64_t linear, unsigned int access,
                        unsigned int found)
 {
-    /* without either, the error code does not tell fetches */
-    if (!(vcpu->efer & EFER_NXE) && !(vcpu->cr4 & CR4_SMEP))
+    /* without it, the error code does not tell fetches */
+    if (!(vcpu->efer & EFER_NXE))
         access &= ~(unsigned int)ACCESS_FETCH;
     raise_with(vcpu, VECTOR_PF, access | found);
     vcpu->fault.address = linear;
@@ -32,10 +32,7 @@ static bool permitted(const struct vcpu *vcpu, const struct translation *page, u
 {
     bool user = access & ACCESS_USER;
     if (user && !page->user) return false;
-    if (access & ACCESS_FETCH)
-        return page->executable && (user || !page->user || !(vcpu->cr4 & CR4_SMEP));
-    bool guarded = !user && page->user && (vcpu->cr4 & CR4_SMAP);
-    if (guarded && (vcpu->cpl == 3 || !(vcpu->rflags & FLAG_AC))) return false;
+    if (access & ACCESS_FETCH) return page->executable;
     return !(access & ACCESS_WRITE) || page->writable || (!user && !(vcpu->cr0 & CR0_WP));
 }
 
@@ -105,13 +102,11 @@ static void tag_entry(struct vcpu *vcpu, struct tlb_entry *entry, uint64_t linea
 {
     uint64_t tag = (linear & ~PAGE_OFFSET) | vcpu->tlb_generation;
     unsigned int world = access & ACCESS_USER;
-    /* depends on RFLAGS.AC, each time */
-    bool guarded = !world && page->user && (vcpu->cr4 & CR4_SMAP);
     *entry = (struct tlb_entry){ .place = entry->place };
     if (!entry->place) return;
-    if (!guarded && permitted(vcpu, page, world | ACCESS_READ))
+    if (permitted(vcpu, page, world | ACCESS_READ))
         entry->tag[0] = tag;
-    if (!guarded && (access & ACCESS_WRITE))
+    if (access & ACCESS_WRITE)
         entry->tag[1] = tag;
     if (permitted(vcpu, page, world | ACCESS_FETCH))
         entry->tag[2] = tag;

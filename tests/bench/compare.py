@@ -13,6 +13,9 @@ monitor and hypervisor together, so the figures repeat to the digit. (So the wor
 hardware assistance, VMRUN and the exit, is one of them, and a nested walk none; on a CPU both take
 their time.)
 
+Its wall time is that of another run, without -icount, where a tick is one of the TSC; as a multiple
+of the native one's, and as good as the machine is idle.
+
 An operation's instructions are the fewest of its rounds. What the monitor counted is the
 difference of two runs, one of more rounds, divided by the rounds: without start and end, with what
 `bench` itself does between two rounds, and with the ticks of the clock.
@@ -74,7 +77,7 @@ NO_MONITOR = {NATIVE: "native: there is no monitor", PORT: "ported: there is no 
 ALL_INTERPRETED = "user=emulate: all is interpreted, so nothing exits"
 
 
-def boot(tools, archive, mode, line):
+def boot(tools, archive, mode, line, icount):
     """A machine with the kernel run in that mode, the line its command line."""
     _, kind, words = MODES[mode]
     native, disk = (tools.BUILD / "native" / name for name in ("insula.elf", "insula-fs.img"))
@@ -90,13 +93,13 @@ def boot(tools, archive, mode, line):
         modules = [[tools.BUILD / "guests" / "monitor.elf"] + words.split(" ") +
                    f"memory=32 kernel=kernel.elf module=insula-fs.img args={line}".split(" "),
                    [tar]]
-    return tools.Machine(name, hypervisor=hypervisor, modules=modules, memory=256, icount=True,
+    return tools.Machine(name, hypervisor=hypervisor, modules=modules, memory=256, icount=icount,
                          smp=1)
 
 
-def run(tools, archive, mode, row, rounds):
+def run(tools, archive, mode, row, rounds, icount=True):
     """One boot that does the row so often: (instructions, {counter: number})."""
-    with boot(tools, archive, mode, f"run=bench {rounds} {row};poweroff") as machine:
+    with boot(tools, archive, mode, f"run=bench {rounds} {row};poweroff", icount) as machine:
         ticks = int(machine.expect(rf"bench: {row} (\d+)\r", timeout=120).group(1))
         machine.expect("bench: done", timeout=60)
         machine.wait_off(60)
@@ -106,13 +109,15 @@ def run(tools, archive, mode, row, rounds):
 
 
 def measure(tools, archive, mode, row):
-    """{"instructions" or a counter: figure, or the reason why there is none}"""
+    """{"instructions", "wall ticks" or a counter: figure, or the reason why there is none}"""
     kind = MODES[mode][1]
     ticks, many = run(tools, archive, mode, row, MANY)
+    wall, _ = run(tools, archive, mode, row, MANY, icount=False)
+    own = {"instructions": ticks, "wall ticks": wall}
     if kind != MONITOR:
-        return {"instructions": ticks} | dict.fromkeys(COUNTERS, NO_MONITOR[kind])
+        return own | dict.fromkeys(COUNTERS, NO_MONITOR[kind])
     _, few = run(tools, archive, mode, row, FEW)
-    return {"instructions": ticks} | {
+    return own | {
         name: (many[name] - few[name]) / (MANY - FEW) / per(row) if name in many
         else ALL_INTERPRETED for name in COUNTERS}
 
@@ -156,6 +161,10 @@ def tables(figures):
     found = [("Instructions for each operation", [["operation"] + [title_of(m) for m in modes]] + [
         [ROWS[row][0]] + [notes.cell(figures[row, mode]["instructions"]) for mode in modes]
         for row in rows], notes.lines())]
+    found.append(("Wall time, as a multiple of the native one", [found[0][1][0]] + [
+        [ROWS[row][0]] + [number(figures[row, mode]["wall ticks"] /
+                                 figures[row, "native"]["wall ticks"]) for mode in modes]
+        for row in rows], []))
     for mode in modes:
         if MODES.get(mode, (0, 0))[1] != MONITOR:
             continue
@@ -212,6 +221,15 @@ def write(build, figures):
         [ROWS[row] for row in rows], CONDITIONS))
 
 
+def machines(build):
+    """What boots them, which wants to know at its import what is built where."""
+    os.environ["DOMUS_BUILD"] = str(build)
+    import archive
+    import machine
+
+    return machine, archive
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,10 +238,7 @@ def main():
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {' '.join(sorted(unknown))}; there are {' '.join(ROWS)}")
-    os.environ["DOMUS_BUILD"] = str(arguments.build)
-    import archive
-    import machine
-
+    machine, archive = machines(arguments.build)
     figures = {}
     for row in arguments.rows or ROWS:
         print(f"# {ROWS[row][0]}, in {len(MODES)} modes", file=sys.stderr, flush=True)

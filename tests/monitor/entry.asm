@@ -56,7 +56,7 @@ long_mode:
         ud2
 
 %assign vector 0
-%rep 32
+%rep 33
 global stub_ %+ vector
 stub_ %+ vector:
   %if vector != 8 && (vector < 10 || vector > 14) && vector != 17
@@ -92,7 +92,9 @@ entry:  push rax
 
 section .data
 align 8
-gdt:    dq 0, 0x00209a0000000000, 0x0000920000000000
+global gdt                      ; hostile.h has their numbers
+gdt:    dq 0, 0x00209a0000000000, 0x00cf92000000ffff, 0x0000f20000000000, 0x0020fa0000000000
+        dq 0x00cf9a000000ffff, 0x0020ba0000000000, 0x0000b20000000000, 0, 0
 gdt_pointer:
         dw $ - gdt - 1
         dd gdt
@@ -100,7 +102,7 @@ global stubs
 align 8
 stubs:
 %assign vector 0
-%rep 32
+%rep 33
         dq stub_ %+ vector
   %assign vector vector + 1
 %endrep

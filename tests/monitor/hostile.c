@@ -5,26 +5,19 @@
  * "hostile: well" and switches the power off. The rest ends the machine, with the monitor's
  * sentence.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "hostile.h"
 
-struct frame { uint64_t vector, error, rip, cs, flags, rsp, ss; };
 struct gate { uint16_t low, selector; uint8_t stack, type; uint16_t middle; uint32_t high, zero; };
 
-extern const uint64_t stubs[32];
-extern volatile uint64_t level4[512];
-static struct gate gates[32];
-static volatile uint64_t caught, caught_vector, resume;
+extern const uint64_t stubs[TIMER + 1];
+static struct gate gates[TIMER + 1];
+volatile uint64_t caught, caught_vector, resume;
+extern uint64_t resume_stack;
 static uint64_t tables[8][512] __attribute__((aligned(4096)));
 
 void hostile(uint64_t information);
 void exception(struct frame *frame);
 
-static inline void outb(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
 static inline void outw(uint16_t port, uint16_t value)
 {
     __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
@@ -46,7 +39,7 @@ static inline uint32_t inl(uint16_t port)
     return value;
 }
 
-static void say(const char *text)
+void say(const char *text)
 {
     outb(0x3f9, 0);
     outb(0x3fb, 3);
@@ -55,14 +48,23 @@ static void say(const char *text)
         outb(0x3f8, (uint8_t)*text++);
 }
 
-static void off(void)
+void say_number(uint64_t number)
+{
+    char digits[19] = "0x0000000000000000";
+
+    for (int i = 17; i > 1; i--, number >>= 4)
+        digits[i] = "0123456789abcdef"[number & 15];
+    say(digits);
+}
+
+void off(void)
 {
     outw(0x604, 0x2000);
     for (;;)
         __asm__ volatile("cli; hlt");
 }
 
-static void check(bool good, const char *what)
+void check(bool good, const char *what)
 {
     if (good) return;
     say("hostile: WRONG: ");
@@ -74,20 +76,28 @@ static void check(bool good, const char *what)
 /* What faults goes on where `resume` says; without it, that was not meant. */
 void exception(struct frame *frame)
 {
+    if (frame->vector == TIMER) {
+        interrupt(frame);
+        return;
+    }
     caught++;
     caught_vector = frame->vector;
-    check(resume != 0, "an exception that nobody expects");
+    if (!resume) {
+        say("hostile: WRONG: an exception that nobody expects: ");
+        say_number(frame->vector);
+        say(" at ");
+        say_number(frame->rip);
+        say("\n");
+        off();
+    }
     frame->rip = resume;
     resume = 0;
+    if (frame->cs == CODE) return;
+    frame->cs = CODE;                                   /* back from another ring or mode */
+    frame->ss = DATA;
+    frame->rsp = resume_stack;
+    frame->flags = 2;
 }
-
-/* Runs an instruction that may fault; whether it did. */
-#define FAULTS(instruction, ...) ({ \
-        uint64_t before_ = caught; \
-        __asm__ volatile("movabsq $1f, %%r11; movq %%r11, %0\n" instruction "\n1:" \
-                         : "=m"(resume) : __VA_ARGS__ : "memory", "r11", "rax", "rdx"); \
-        resume = 0; \
-        caught != before_; })
 
 static void set_gates(void)
 {
@@ -95,7 +105,7 @@ static void set_gates(void)
         sizeof(gates) - 1, (uint64_t)gates
     };
 
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i <= TIMER; i++)
         gates[i] = (struct gate){ (uint16_t)stubs[i], 8, 0, 0x8e, (uint16_t)(stubs[i] >> 16),
                                   (uint32_t)(stubs[i] >> 32), 0 };
     __asm__ volatile("lidt %0" : : "m"(idt));
@@ -126,6 +136,7 @@ static void ports(void)
         outl(0xcfc, ~value);
         outl(0xcfc, value);
     }
+    say("\n");                                  /* the end of what the serial port was sent */
 }
 
 static void msrs(void)
@@ -386,10 +397,16 @@ static const struct { const char *name; void (*run)(void); bool ends; } trials[]
     { "moves", moves, false },
     { "window", window, false },
     { "rings", rings, false },
+    { "modes", modes, false },
+    { "registers", registers, false },
+    { "addresses", addresses, false },
+    { "boundaries", boundaries, false },
+    { "interrupts", interrupts, false },
     { "triple", triple, true },
     { "unknown", unknown, true },
     { "halts", halts, true },
     { "resets", resets, true },
+    { "unpaged", paging_off, true },
 };
 
 static bool same(const char *a, const char *b)

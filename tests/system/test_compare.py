@@ -15,6 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests/bench"))
 import compare  # noqa: E402
+import curve  # noqa: E402
 
 ALL = "DOMUS_COMPARE_ALL" in os.environ
 # hypercalls batched or not need kernels of their own (make port STEP=7); the slow modes take longer
@@ -52,7 +53,8 @@ def made_up():
     for i, row in enumerate(compare.ROWS):
         for j, mode in enumerate(compare.MODES):
             kind = compare.MODES[mode][1]
-            figures[row, mode] = {"instructions": 10 ** (i % 6) * (j + 7)} | {
+            figures[row, mode] = {"instructions": 10 ** (i % 6) * (j + 7),
+                                  "wall ticks": 1000 * (j + 1)} | {
                 name: i + j + k / 4 if kind == compare.MONITOR else compare.NO_MONITOR[kind]
                 for k, name in enumerate(compare.COUNTERS)}
     return figures
@@ -63,11 +65,13 @@ def test_what_is_written(tmp_path):
     compare.write(tmp_path, figures)
     text = (tmp_path / "compare.txt").read_text()
     tables = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
-    assert len(tables) == 6 * (2 + len(compare.ROWS))       # instructions, and five modes' exits
+    # instructions, wall time, and five modes' exits
+    assert len(tables) == 7 * (2 + len(compare.ROWS))
+    assert "| 2.0 | 3.0 |" in re.sub(" +", " ", text)
     assert all(cell.strip() for line in tables for cell in line)
     with (tmp_path / "compare.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == len(figures) * (1 + len(compare.COUNTERS))
+    assert len(lines) == len(figures) * (2 + len(compare.COUNTERS))
     assert all(bool(line["value"]) != bool(line["why there is none"]) for line in lines)
 
 
@@ -85,3 +89,27 @@ def test_the_page(tmp_path):
                      float(re.search(r"translate\(([\d.]+)", mark[1].get("transform")).group(1)))
                     for mark in marks)
     assert all(a[1] <= b[1] for a, b in zip(places, places[1:])) and places[0][1] < places[-1][1]
+
+
+def test_the_curve(tmp_path):
+    """A mark for each figure, lower the smaller it is; a reason for each that there is not."""
+    names = ["privileged", "silent", *curve.SERVICES]
+    figures = {patch: {name: curve.NOT_RUN if 0 < patch < 7 and name in curve.SERVICES
+                       else 10 ** (number % 4) * (12 - patch) for number, name in enumerate(names)}
+               for patch in curve.PATCHES}
+    curve.write(tmp_path, figures)
+    with (tmp_path / "curve.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(curve.PATCHES) * len(names)
+    assert all(bool(line["value"]) != bool(line["why there is none"]) for line in lines)
+    text = (tmp_path / "curve.html").read_text()
+    assert not re.search(r"(src|href)=|@import|url\(", text)
+    page = xml.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+    for drawing, kinds in zip(page.findall(".//{*}svg"), (names[:2], names[2:])):
+        marks = drawing.findall("{*}g")
+        assert len(marks) == sum(not isinstance(row[name], str)
+                                 for row in figures.values() for name in kinds)
+        places = sorted((int(mark.find("{*}title").text.replace(",", "")),
+                         -float(re.search(r" ([\d.]+)\)", mark[1].get("transform")).group(1)))
+                        for mark in marks)
+        assert all(a[1] <= b[1] for a, b in zip(places, places[1:])) and len(set(places)) > 5

@@ -157,18 +157,15 @@ static bool is_string(const struct instruction *insn)
 static bool is_avoided(const struct instruction *insn)
 {
     unsigned int opcode = insn->opcode, member = insn->reg & 7;
-    bool repeats = is_string(insn) || (insn->map && (opcode == 0xb8 || (opcode & 0xfe) == 0xbc)) ||
-                   (!insn->map && opcode == 0x90);
+    bool repeats = is_string(insn) || (!insn->map && opcode == 0x90);
     if (insn->segment >= FS) return true;               /* the host's threads */
     /* reserved before others; there is a processor whose LOOPNE takes it for REPNE */
     if ((insn->rep || insn->repne) && !repeats) return true;
     if (insn->map) {
         if (opcode >= 0xc8 && insn->size == 2) return true;         /* bswap r16: undefined */
-        if (opcode == 0xb8) return !insn->rep || insn->repne;       /* popcnt */
         if (opcode == 0xc7) return member != 1 || !insn->memory || insn->operand_prefix;
         if (opcode == 0xff) return true;
         if (opcode == 0xc3 || opcode == 0xaf) return insn->rep || insn->repne;
-        if (opcode == 0xbc || opcode == 0xbd) return insn->repne;
     }
     /* a near branch of 16 bits: Intel's have 64, AMD's do not */
     if (is_branch(insn) || (!insn->map && (opcode == 0xc2 || opcode == 0xc3)))

@@ -72,34 +72,28 @@ static void walks_set_accessed_and_dirty(void **state)
 static void walks_refuse(void **state)
 {
     static const struct {
-        uint64_t entry, clear_cr0, set_cr4, clear_efer;
+        uint64_t entry, clear_cr0, clear_efer;
         unsigned int access, error;         /* error 0: allowed */
     } cases[] = {
-        { 0, 0, 0, 0, ACCESS_READ, 0x100 },
-        { 0, 0, 0, 0, ACCESS_WRITE | ACCESS_USER, 0x106 },
-        { DATA | P | W | U, 0, 0, 0, ACCESS_WRITE | ACCESS_USER, 0 },
-        { DATA | P | W, 0, 0, 0, ACCESS_USER, 5 },
-        { DATA | P | U, 0, 0, 0, ACCESS_WRITE | ACCESS_USER, 7 },
-        { DATA | P | U, 0, 0, 0, ACCESS_WRITE, 3 },
-        { DATA | P | U, CR0_WP, 0, 0, ACCESS_WRITE, 0 },
-        { DATA | P | U, CR0_WP, 0, 0, ACCESS_WRITE | ACCESS_USER, 7 },
-        { DATA | P | U | NX, 0, 0, 0, ACCESS_READ | ACCESS_USER, 0 },
-        { DATA | P | U | NX, 0, 0, 0, ACCESS_FETCH | ACCESS_USER, 0x15 },
-        { DATA | P | NX, 0, 0, 0, ACCESS_FETCH, 0x11 },
-        { DATA | P | NX, 0, 0, EFER_NXE, ACCESS_READ, 9 },
-        { 0, 0, 0, EFER_NXE, ACCESS_FETCH, 0x100 },     /* fetches not told from reads */
-        { 0, 0, CR4_SMEP, EFER_NXE, ACCESS_FETCH, 0x110 },
-        { DATA | P | U, 0, CR4_SMEP, 0, ACCESS_FETCH, 0x11 },
-        { DATA | P | U, 0, CR4_SMEP, 0, ACCESS_FETCH | ACCESS_USER, 0 },
-        { DATA | P | U, 0, CR4_SMAP, 0, ACCESS_READ, 1 },
-        { DATA | P, 0, CR4_SMAP, 0, ACCESS_READ, 0 },
+        { 0, 0, 0, ACCESS_READ, 0x100 },
+        { 0, 0, 0, ACCESS_WRITE | ACCESS_USER, 0x106 },
+        { DATA | P | W | U, 0, 0, ACCESS_WRITE | ACCESS_USER, 0 },
+        { DATA | P | W, 0, 0, ACCESS_USER, 5 },
+        { DATA | P | U, 0, 0, ACCESS_WRITE | ACCESS_USER, 7 },
+        { DATA | P | U, 0, 0, ACCESS_WRITE, 3 },
+        { DATA | P | U, CR0_WP, 0, ACCESS_WRITE, 0 },
+        { DATA | P | U, CR0_WP, 0, ACCESS_WRITE | ACCESS_USER, 7 },
+        { DATA | P | U | NX, 0, 0, ACCESS_READ | ACCESS_USER, 0 },
+        { DATA | P | U | NX, 0, 0, ACCESS_FETCH | ACCESS_USER, 0x15 },
+        { DATA | P | NX, 0, 0, ACCESS_FETCH, 0x11 },
+        { DATA | P | NX, 0, EFER_NXE, ACCESS_READ, 9 },
+        { 0, 0, EFER_NXE, ACCESS_FETCH, 0x100 },     /* fetches not told from reads */
     };
     for (unsigned int i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct translation page;
         start(0);
         map(cases[i].entry);
         vcpu->cr0 &= ~cases[i].clear_cr0;
-        vcpu->cr4 |= cases[i].set_cr4;
         vcpu->efer &= ~cases[i].clear_efer;
         bool allowed = walk(vcpu, AT_4K + 0x3008, cases[i].access, &page);
         assert_int_equal(allowed, !cases[i].error);
@@ -128,22 +122,6 @@ static void walks_refuse_reserved_bits_and_odd_addresses(void **state)
     put(vcpu, PML4 + 8, (SIZE + 4096) | P);             /* a table where there is no memory */
     assert_false(walk(vcpu, 1ull << 39, ACCESS_READ, &page));
     assert_int_equal(vcpu->fault.error, 0);
-}
-
-static void smap_heeds_ac(void **state)
-{
-    start(0);
-    map(DATA | P | W | U);
-    vcpu->cr4 |= CR4_SMAP;
-    tlb_flush(vcpu);
-    /* the tables' own first GiB is for users, too: only for fetches it stays */
-    for (uint64_t i = 0; i < 4; i++)
-        put(vcpu, PDPT + 8 * i, i << 30 | P | W | PS);
-    vcpu->general[RBX] = AT_4K + 0x3000;
-    assert_int_equal(STEP(0x0f, 0x01, 0xcb), STEP_DONE);                /* stac */
-    assert_int_equal(STEP(0x8a, 0x03), STEP_DONE);
-    assert_int_equal(STEP(0x0f, 0x01, 0xca), STEP_DONE);                /* clac */
-    assert_error(STEP(0x8a, 0x03), VECTOR_PF, 1);
 }
 
 static void translations_are_kept_until_invalidated(void **state)
@@ -345,7 +323,6 @@ int main(void)
         cmocka_unit_test(walks_set_accessed_and_dirty),
         cmocka_unit_test(walks_refuse),
         cmocka_unit_test(walks_refuse_reserved_bits_and_odd_addresses),
-        cmocka_unit_test(smap_heeds_ac),
         cmocka_unit_test(translations_are_kept_until_invalidated),
         cmocka_unit_test(watched_pages_are_stored_to_by_the_platform),
         cmocka_unit_test(operands_across_pages),
