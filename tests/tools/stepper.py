@@ -331,8 +331,18 @@ class Processor:
         assert self.regs["rcx"] & 0xffffffff == 0xc0000101, self.here()
         self.gs = self.regs["rdx"] << 32 & ALL | self.regs["rax"] & 0xffffffff
 
-    def do_movs(self, *_):
-        assert not self.df
-        for i in range(self.regs["rcx"]):
-            self.store(self.regs["rdi"] + i, self.load(self.regs["rsi"] + i, 1), 1)
+    # with REP, as all of them are
+    def do_movs(self, to, _):
+        self.repeated(to, lambda size: self.load(self.regs["rsi"], size))
+
+    def do_stos(self, to, _):
+        self.repeated(to, lambda size: self.regs["rax"])
+
+    def repeated(self, to, what):
+        assert not self.df, f"{self.here()}: backwards"
+        size = self.size(to)
+        for _ in range(self.regs["rcx"]):
+            self.store(self.regs["rdi"], what(size), size)
+            self.regs["rdi"] += size
+            self.regs["rsi"] += size
         self.regs["rcx"] = 0
