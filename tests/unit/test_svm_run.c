@@ -287,12 +287,13 @@ static void something_waits(void **state)
 
     for (unsigned int why = 0; why < 3; why++) {
         set_up(NULL);
-            info.evtchn_upcall_pending = why == 0;
+        info.evtchn_upcall_pending = why == 0;
         info.evtchn_upcall_mask = 1;
         cpu.work = why == 1 ? WORK_RESCHEDULE : 0;
         before = run;
         assert_int_equal(runs(), 0);
-        if (why == 2) continue;                     /* nothing does */
+        if (why == 2)                               /* nothing does */
+            continue;
         done("get 1234 1. put 1234. ");
         before.exit = DOMUS_EXIT_INTERRUPT;
         before.info[0] = before.info[1] = before.interrupted = 0;
