@@ -399,6 +399,8 @@ window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/xl/words.c
+wire.sources := dom0/save/wire.c
+wire.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 xenstore.sources := $(XENSTORE)
 xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
