@@ -201,6 +201,9 @@ monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decod
 monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/bucket.c
+move_in.cflags := -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
 msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
