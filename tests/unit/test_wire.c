@@ -183,6 +183,8 @@ static void there_is_none_for_a_while(void **state)
     assert_int_equal(put(STREAM_BUFFER + 5000), 0);
     assert_int_equal(sleeps, 2);
     assert_int_equal(stream->out.filled, STREAM_BUFFER - 1000);
+    for (uint32_t i = 0; i < stream->out.filled; i++)
+        assert_int_equal(stream->out.bytes[ring_place(&stream->out, i)], (uint8_t)((6000 + i) * 7));
     assert_int_equal(wire.waited, 400 * MS);
     assert_int_equal(clock_ns, 77 * S + 400 * MS);
 }
