@@ -447,7 +447,6 @@ static void take_fresh_ack(struct stream *stream, uint32_t ack, uint64_t now)
     if (stream->srtt)
         stream->rto = between(RTO_LEAST, stream->srtt + 4 * stream->rttvar, RTO_MOST);
     stream->resend_at = stream->high != ack || stream->out.filled ? now + stream->rto : 0;
-    stream->changed(stream);
 }
 
 /* Its acknowledgement is one of ours. The same again, and nothing else new: something of what we

@@ -70,12 +70,15 @@ static struct tcp_peer peer_there(void)
     return peer;
 }
 
+/* PSH, URG and the rest say nothing. */
+#define NOISE 0xe8u
+
 static inline void take(uint32_t sequence, uint32_t ack, unsigned flags, uint32_t length)
 {
     static const uint8_t bytes[70000];
     struct segment segment = {
-        .peer = peer_there(), .port = s->port, .sequence = sequence, .ack = ack, .flags = flags,
-        .window = WINDOW, .data = bytes, .length = length, .first = length,
+        .peer = peer_there(), .port = s->port, .sequence = sequence, .ack = ack,
+        .flags = flags | NOISE, .window = WINDOW, .data = bytes, .length = length, .first = length,
     };
 
     count = 0;
@@ -97,7 +100,7 @@ static void answered(uint32_t window, const uint8_t *mss)
 {
     struct segment welcome = {
         .peer = peer_there(), .port = s->port, .sequence = ISN, .ack = s->una + 1,
-        .flags = SYN | ACK, .window = window, .options = mss,
+        .flags = SYN | ACK | NOISE, .window = window, .options = mss,
     };
 
     count = 0;

@@ -146,6 +146,7 @@ static void whose_numbers_are_right(void **state)
     }
     open_one(NULL);
     s->edge = s->expected;                      /* a closed window: the very next alone */
+    s->in.filled = STREAM_BUFFER;
     clock_ns++;
     take(s->expected + 1, s->una, ACK, 0);
     assert_int_not_equal(s->heard, clock_ns);
@@ -200,6 +201,7 @@ static void not_too_many_answers(void **state)
         { 50 * MS - 2, 0, 0 }, { 1, 0, 1 },
     };
 
+    clock_ns = 10 * MS;                         /* right behind the clock's beginning, too */
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
         clock_ns += cases[i].later;
         take(s->expected - 20, s->una, ACK, cases[i].length);

@@ -204,6 +204,8 @@ move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/bucket.c
 move_in.cflags := -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
+move_out.sources := dom0/guests/move_out.c dom0/config/problem.c
+move_out.cflags := $(move_in.cflags)
 msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
