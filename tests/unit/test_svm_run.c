@@ -32,7 +32,7 @@ static bool has_vm_cr;
 static int table_error;
 static uint64_t exit_is;
 static uint32_t leaf_max, features, svm_features;
-static uint64_t seen[4], seen_count;
+static uint64_t seen[4], seen_count, ports;
 static struct vmcb *block;
 
 /* --- the CPU --- */
@@ -137,6 +137,7 @@ void svm_enter(uint64_t at, uint64_t host, uint64_t general[16])
     svm_for_each_table(see);
     assert_int_equal(seen_count, 1);
     assert_int_equal(seen[0], TABLE);
+    ports = block->port_map;
     step("run. ");
     memset(block, 0xee, sizeof(*block));
     block->exit = exit_is;
@@ -271,6 +272,12 @@ static void breakpoints_after_it(void **state)
     vcpu.hw.debugreg[7] = 0xffff0700;               /* none is on */
     assert_int_equal(runs(), 0);
     done("get 1234 1. away. out. run. in. back. dr6 ffff0ff0. dr7 400. put 1234. ");
+    for (unsigned int bit = 0; bit < 8; bit++) {
+        set_up(NULL);
+        vcpu.hw.debugreg[7] = 0x400 | 1u << bit;
+        assert_int_equal(runs(), 0);
+        assert_int_equal(hardware_dr[7], vcpu.hw.debugreg[7]);
+    }
 }
 
 static void a_machine_check(void **state)
@@ -332,6 +339,22 @@ static void a_long_table(void **state)
     assert_int_equal(said.arguments[1], (uint64_t)&run);
 }
 
+/* The CPU that begins it has an area, too. */
+static void the_first_cpu(void **state)
+{
+    void *old[2];
+
+    assert_int_equal(runs(), 0);
+    old[0] = machine_page(hsave_of_cpu - 8192);
+    old[1] = machine_page(ports);
+    svm_init();
+    assert_int_equal(held, 2 * (32768 + 16384));
+    assert_int_equal(efer, 0x1d01);
+    assert_int_not_equal(hsave, hsave_of_cpu);
+    for (unsigned int i = 0; i < ARRAY_SIZE(old); i++)
+        free(old[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup(something_waits, set_up),
         cmocka_unit_test_setup(what_is_refused, set_up),
         cmocka_unit_test_setup(a_long_table, set_up),
+        cmocka_unit_test_setup(the_first_cpu, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
