@@ -400,7 +400,7 @@ static void take_calling(struct endpoint *endpoint, const struct segment *segmen
         refused(segment_refuse(endpoint, segment));
     } else if ((segment->flags & (RST | ACK)) == (RST | ACK)) {
         broken(stream, refused(-ECONNREFUSED));
-    } else if ((segment->flags & (SYN | ACK | RST)) == (SYN | ACK)) {
+    } else if ((segment->flags & (SYN | ACK)) == (SYN | ACK)) {
         if (mss)
             stream->mss = (unsigned)between(LEAST_MSS, get16(mss), SEGMENT_MSS);
         stream->expected = segment->sequence + 1;

@@ -15,6 +15,10 @@
 
 static void nothing_is_left_of_the_last(void **state)
 {
+    memset(s, 0xee, sizeof(*s));
+    stream_init(s, 0xabcdef0123456ull, changed);
+    assert_true(s->state == STREAM_CLOSED && s->calls == 0 && s->in.filled == 0);
+    assert_true(s->secret == 0xabcdef0123456ull && s->changed == changed && s->heard == 0);
     for (unsigned calls = 0; calls < 2; calls++) {
         memset(&s->error, 0xee, offsetof(struct stream, secret) - offsetof(struct stream, error));
         memset(&s->out.head, 0xee, sizeof(*s) - offsetof(struct stream, out.head));

@@ -414,6 +414,11 @@ static void a_listener(void **state)
     assert_int_equal(wire_answer(&wire, THERE, give_up), 0);
     assert_int_equal(listens, 2);
     wire_end(&wire, false);
+    stream->state = STREAM_BROKEN;              /* before anybody was there */
+    sleeps = 0;
+    assert_int_equal(wire_answer(&wire, THERE, give_up), 0);
+    assert_int_equal(listens, 3);
+    wire_end(&wire, false);
 }
 
 static void first_ends(void)
