@@ -23,6 +23,7 @@ static void nothing_is_left_of_the_last(void **state)
         memset(&s->error, 0xee, offsetof(struct stream, secret) - offsetof(struct stream, error));
         memset(&s->out.head, 0xee, sizeof(*s) - offsetof(struct stream, out.head));
         s->out.head = s->in.head = 0;
+        s->closing = s->end_acked = s->end_came = s->owes = true;
         if (calls)
             stream_call(s, THERE, 77);
         else
