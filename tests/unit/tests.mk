@@ -218,6 +218,8 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+operations.sources := hypervisor/entry/operation.c
+operations.cflags := $(RING0_CFLAGS)
 options.sources := dom0/options.c
 others_tables.sources = $(pagetables.sources)
 others_tables.cflags := $(mmuext.cflags)
