@@ -58,6 +58,11 @@ class Ring0(stepper.Processor):
         self.gs, self.kernel_gs = CPU, GUEST_GS
         self.way = None
 
+    def store(self, address, value, size=8):
+        assert self.ac or not GUEST_STACK - 1024 <= address < GUEST_STACK, \
+            f"{self.here()}: SMAP is closed"
+        super().store(address, value, size)
+
     def counted(self, name, what):
         def hook(cpu):
             inside = name in ("guest_trap", "guest_syscall", "exit_work", "exit_failed")
