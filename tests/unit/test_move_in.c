@@ -355,7 +355,8 @@ static void it_is_refused_first(void **state)
     refuses("another CPU", "say 4. listen. end 0.");
     script.free_pages = 3000 * 256 - 1;
     script.hello.pages = 3000 * 256;
-    refuses("too little memory: the guest has 3000 MiB, 2999 MiB are free", "say 4. listen. end 0.");
+    refuses("too little memory: the guest has 3000 MiB, 2999 MiB are free",
+            "say 4. listen. end 0.");
     script.check = -EEXIST;
     refuses("it is there", "check 0. say 4. listen. end 0.");
 }
