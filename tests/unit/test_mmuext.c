@@ -476,6 +476,9 @@ static void pages_of_descriptors(void **state)
     assert_int_equal(frame_get_type(MFN(BARE), &guest.memory, FRAME_SEGDESC), -EINVAL);
     assert_int_equal(cpu.budget, (1 << 20) - COST_DESCRIPTORS);
     assert_true(frame_total(frame(BARE)) == 1 && frame_typed(frame(BARE)) == 0);
+    assert_int_equal(frame_get_type(MFN(BARE), &guest.memory, FRAME_WRITABLE), 0);  /* anything */
+    assert_int_equal(cpu.budget, (1 << 20) - COST_DESCRIPTORS);
+    frame_put_type(MFN(BARE));
     descriptors_ok = true;
     frame(BARE)->flush_stamp = tlb_clock + 5;
     stale_flushes = 0;
