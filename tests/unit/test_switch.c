@@ -157,6 +157,7 @@ static void the_least(void **state)
     assert_true(a.hw.fs_base == 0xaf && a.hw.gs_base_kernel == 0xa6 && a.hw.gs_base_user == 0x70);
     assert_true(b.counters.switches == 1 && a.counters.switches == 0);
     assert_int_equal(*(uint16_t *)areas[0], 0x37f);     /* its FPU was saved */
+    assert_int_equal(*(uint16_t *)areas[0], 0x37f);
     assert_int_equal(*(uint32_t *)(areas[0] + 24) & 0xff80, 0x1f80);
     /* In user mode: the other tables, the other base; and who booted has nothing to be saved. */
     b.in_kernel = false;
