@@ -98,6 +98,20 @@ static void priorities_are_set(void **state)
     assert_false(pic.chip[0].rotates);
 }
 
+/* Who ends each by itself has none in service; and what it took comes last, if it rotates. */
+static void ends_by_itself(void **state)
+{
+    for (unsigned int rotates = 0; rotates < 2; rotates++) {
+        set_up();
+        pic.chip[0].automatic = true;
+        pic.chip[0].rotates = rotates;
+        pic_line(&pic, 4, true);
+        assert_int_equal(pic_acknowledge(&pic), 0x24);
+        assert_int_equal(pic.chip[0].in_service, 0);
+        assert_int_equal(pic.chip[0].lowest, rotates ? 4 : 7);
+    }
+}
+
 static void nothing_there_is_spurious(void **state)
 {
     set_up();
@@ -357,6 +371,7 @@ int main(void)
         cmocka_unit_test(edges_and_priorities), cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
         cmocka_unit_test(priorities_are_set),
+        cmocka_unit_test(ends_by_itself),
         cmocka_unit_test(a_hundred_ticks_a_second), cmocka_unit_test(once),
         cmocka_unit_test(counts_are_latched), cmocka_unit_test(the_loudspeaker_measures),
         cmocka_unit_test(lines_go_whole), cmocka_unit_test(input_interrupts),

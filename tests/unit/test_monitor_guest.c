@@ -320,6 +320,9 @@ static void members_are_found(void **state)
     archive.size = 512;
     assert_int_equal(archive_find(archive, "one", &file), 0);
     assert_int_equal(file.size, 512);
+    archive.size = 0;
+    assert_int_equal(archive_find(archive, "one", &file), -ENOENT);
+    assert_int_equal(archive_find((struct image){ NULL, 512 }, "one", &file), -ENOENT);
     free(bytes);
 }
 
@@ -394,6 +397,8 @@ static void a_chain_goes_and_comes_back(void **state)
     attach_device();
     set_device_up(16);
     assert_int_equal(virtio_load(&device, 20, 1), 0xf);
+    device.config[31] = 0x31;                   /* its own registers, and nothing behind them */
+    assert_int_equal(virtio_load(&device, 0x2000 + 31, 4), 0x31);
     memory_write(&machine, 0x1000, d, sizeof(d));
     memory_write(&machine, 0x2000, available, sizeof(available));
     virtio_store(&device, 0x3000, 2, 0);
