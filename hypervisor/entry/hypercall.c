@@ -95,9 +95,13 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     return (long)r->rax;
 }
 
-static cold __attribute__((noinline)) int not_in_a_list(void)
+static cold __attribute__((noinline)) void not_in_a_list(struct vcpu *v, struct multicall_entry *e,
+                                                         unsigned long op)
 {
-    return fail(-EINVAL, "this hypercall may not stand in a multicall");
+    v->counters.hypercalls[op]++;
+    v->multicall = e;
+    e->result = (unsigned long)fail(-EINVAL, "this hypercall may not stand in a multicall");
+    v->multicall = NULL;
 }
 
 /* One call of a multicall. False: it wants to be continued, and `e` says how. */
@@ -106,12 +110,13 @@ static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
     unsigned long op = MIN(e->op, DOMUS_HYPERCALL_SLOTS - 1ul);
     const unsigned long *a = e->args;
 
+    if (!(hypercall_flags[op] & HC_MULTICALL)) {
+        not_in_a_list(v, e, op);
+        return true;
+    }
     v->counters.hypercalls[op]++;
     v->multicall = e;
-    if (hypercall_flags[op] & HC_MULTICALL)
-        e->result = (unsigned long)v->entry.hypercalls[op](a[0], a[1], a[2], a[3], a[4], a[5]);
-    else
-        e->result = (unsigned long)not_in_a_list();
+    e->result = (unsigned long)v->entry.hypercalls[op](a[0], a[1], a[2], a[3], a[4], a[5]);
     v->multicall = NULL;
     if (!v->hypercall_restart) return true;
     v->hypercall_restart = 0;

@@ -161,6 +161,8 @@ static void refused_in_a_list(void **state)
         after_one(calls[i].result);
         assert_int_equal(v.counters.hypercalls[calls[i].counted], 1);
         assert_int_equal(seen.calls, 2);
+        assert_int_equal(list_of(2), 0);                /* the last, too, leaves the list */
+        assert_null(v.multicall);
     }
 }
 
