@@ -400,7 +400,7 @@ static void take_calling(struct endpoint *endpoint, const struct segment *segmen
         refused(segment_refuse(endpoint, segment));
     } else if ((segment->flags & (RST | ACK)) == (RST | ACK)) {
         broken(stream, refused(-ECONNREFUSED));
-    } else if ((segment->flags & (SYN | ACK | RST)) == (SYN | ACK)) {
+    } else if ((segment->flags & (SYN | ACK)) == (SYN | ACK)) {
         if (mss)
             stream->mss = (unsigned)between(LEAST_MSS, get16(mss), SEGMENT_MSS);
         stream->expected = segment->sequence + 1;
@@ -447,7 +447,6 @@ static void take_fresh_ack(struct stream *stream, uint32_t ack, uint64_t now)
     if (stream->srtt)
         stream->rto = between(RTO_LEAST, stream->srtt + 4 * stream->rttvar, RTO_MOST);
     stream->resend_at = stream->high != ack || stream->out.filled ? now + stream->rto : 0;
-    stream->changed(stream);
 }
 
 /* Its acknowledgement is one of ours. The same again, and nothing else new: something of what we

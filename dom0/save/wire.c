@@ -100,7 +100,7 @@ static int tape_read(struct tape *tape, void *to, size_t size)
         bytes += piece;
         size -= piece;
         has_moved(wire, piece);
-        if (size && !piece && has_news()) return state_error();
+        if (size && has_news()) return state_error();
         if (size)
             error = wait_for(wire, has_news);
     }
@@ -155,11 +155,6 @@ int wire_call(struct wire *wire, uint32_t address, bool (*give_up)(void))
     return error;
 }
 
-static bool listens(void)
-{
-    return !owner && stream->state == STREAM_LISTENING;
-}
-
 int wire_answer(struct wire *wire, uint32_t only, bool (*give_up)(void))
 {
     while (!give_up()) {
@@ -171,7 +166,7 @@ int wire_answer(struct wire *wire, uint32_t only, bool (*give_up)(void))
             stream_listen(stream, only);
         wait_event(own_changed, give_up() || (!owner && stream->state != STREAM_LISTENING));
     }
-    if (listens())
+    if (stream->state == STREAM_LISTENING)
         stream_end(&own_endpoint);
     return -EAGAIN;
 }

@@ -12,7 +12,6 @@ extern enable_long_mode, boot_gdt_pointer, ap_main, ap_stack, hv_cr3
 section .boot progbits alloc exec nowrite align=4096
 bits 16
 trampoline_start:
-    cli
     xor ax, ax
     mov ds, ax
     o32 lgdt [AT(.gdt_pointer)]

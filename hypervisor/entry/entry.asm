@@ -189,7 +189,7 @@ iretq_failed:
     mov rsp, [gs:CPU_stack_top]
     RING0 take_ring0
     call exit_failed
-    jmp exit_to_guest
+    ; fall through
 
 global enter_guest
 enter_guest:

@@ -68,7 +68,7 @@ void svm_enter(uint64_t vmcb, uint64_t host, uint64_t general[16]);
 
 static bool cpu_has_it(void)
 {
-    uint64_t vm_cr = 0;
+    uint64_t vm_cr;
 
     if (cpuid(0x80000000, 0).a < 0x8000000a || !(cpuid(0x80000001, 0).c & 4)) return false;
     if (!(cpuid(0x8000000a, 0).d & 1)) return false;        /* nested paging */

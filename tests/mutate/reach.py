@@ -24,11 +24,14 @@ GUEST = ("drivers/", "pvguest-sdk/")
 # or run it here.
 READERS = {"unit/test_entry": ("hypervisor/entry/entry.asm", "hypervisor/machine/asm.inc",
                                "hypervisor/machine/cpu.c"),
+           "unit/test_entry_steps": ("hypervisor/entry/entry.asm", "hypervisor/machine/asm.inc"),
+           "unit/test_svm_enter": ("hypervisor/svm/enter.asm",),
            "unit/test_access": ("hypervisor/memory/access.asm", "hypervisor/machine/asm.inc"),
            "unit/test_speculation": ("hypervisor/entry/operation.c",
                                      "hypervisor/entry/hypercall.c",
                                      "hypervisor/calls/mmuext.c"),
            "unit/test_sdk_code": ("pvguest-sdk/lib/head.asm", "pvguest-sdk/lib/entry.asm"),
+           "unit/test_sdk_steps": ("pvguest-sdk/lib/head.asm", "pvguest-sdk/lib/entry.asm"),
            "unit/test_scan": ("pvguest-sdk/tools/scan/",),
            "unit/test_scan_hostile": ("pvguest-sdk/tools/scan/",)}
 

@@ -49,7 +49,7 @@ def guest_elf(name):
 
 def read_by(name):
     """What a test looks at that boots nothing."""
-    if name == "unit/test_sdk_code": return [SDK]
+    if name.startswith("unit/test_sdk_"): return [SDK]
     return [SCANNER] if name.startswith("unit/test_scan") else [HYPERVISOR]
 
 

@@ -39,11 +39,11 @@ def make(tree, *targets, jobs=1):
 
 
 def fingerprint(tree, files):
-    """What the code in some products is, debugging information aside."""
+    """What the code in some products is, debugging information and local names aside."""
     digest = hashlib.sha1()
     with tempfile.NamedTemporaryFile() as bare:
         for file in files:
-            subprocess.run(["objcopy", "-D", "--strip-debug", str(tree / file), bare.name],
+            subprocess.run(["objcopy", "-D", "--strip-unneeded", str(tree / file), bare.name],
                            check=True)
             digest.update(pathlib.Path(bare.name).read_bytes())
     return digest.hexdigest()[:16]

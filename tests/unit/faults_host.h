@@ -114,6 +114,10 @@ static void privileged_faults(int number, siginfo_t *info, void *context)
     unsigned int rex = (*at & 0xf0) == 0x40 ? *at++ : 0;
     unsigned int length = *at == 0x0f ? performed(r, at + 1, rex) : 0;
 
+    if (*at == 0xcd && stored) {
+        stored("int", at[1], 0);
+        length = 1;
+    }
     if (length) {
         r[REG_RIP] += (rex != 0) + 1 + length;
         return;

@@ -14,6 +14,7 @@ import traceback
 import pytest
 
 import machine
+import stepper
 
 OBJECT = machine.BUILD / "hv-obj" / "hypervisor" / "memory" / "access.asm.o"
 EFAULT, DONE = "mov eax,0xfffffff2", "xor eax,eax"
@@ -178,3 +179,48 @@ def test_what_is_not_the_guests(library, bad, size):
     """In the hole, in ours, around the end: whichever of its bytes is the one that is."""
     places = [va for va in (bad - size + 1, bad - size // 2, bad - 1, bad) if va < 1 << 64]
     in_a_process(refused, library, size, places)
+
+
+# --- with addresses that no program has ----------------------------------------------------------
+BUFFER, OURS = 0xffff830000100000, 0xffff830000000000
+LOW_END, HV_END, TOP = 1 << 47, 0xffff880000000000, 1 << 64
+# Functions by their arguments; each of `va` and `ours` is an address.
+CALLS = {"copy_from_guest": ("ours", "va", "size"), "copy_to_guest": ("va", "ours", "size"),
+         "clear_guest": ("va", "size"), "read_guest_u64": ("ours", "va"),
+         "write_guest_u64": ("va", "word"), "write_guest_u32": ("va", "word")}
+
+
+@pytest.fixture(scope="module")
+def program():
+    return stepper.Program(OBJECT, 0xffff82d000000000, (".text", ".fixups"))
+
+
+def answer(program, name, va, size):
+    """What the function says. All bytes were moved, or none; and no other is there."""
+    cpu = stepper.Processor(program, {})
+    cpu.give(BUFFER, 256, 0x55)
+    cpu.give(va, size, 0xaa)
+    cpu.regs["rsp"] = BUFFER + 128
+    cpu.push(0)
+    given = {"va": va, "ours": BUFFER, "size": size, "word": 0x5555555555555555}
+    registers = ("rdi", "rsi", "rdx")
+    cpu.run(name, **{reg: given[what] for reg, what in zip(registers, CALLS[name])})
+    assert not cpu.ac and cpu.regs["rsp"] == BUFFER + 128
+    said, reads = cpu.regs["rax"] & 0xffffffff, "ours" == CALLS[name][0]
+    for i in range(size):
+        moved = cpu.load(BUFFER + i, 1) == 0xaa if reads else cpu.load(va + i, 1) != 0xaa
+        assert moved == (said == 0), f"{name} {va:#x} {size} byte {i}"
+    return said
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_where_what_is_the_guests_ends(program, name):
+    """At the last byte of the lower half; from the first behind ours to the top, which a range of
+    any size does not touch."""
+    sized = "size" in CALLS[name]
+    for size in (1, 8, 24) if sized else (4,) if name.endswith("u32") else (8,):
+        top = TOP - size - sized
+        for va in (0, LOW_END - size, HV_END, top):
+            assert answer(program, name, va, size) == 0, f"{va:#x} {size}"
+        for va in (LOW_END - size + 1, LOW_END, OURS, HV_END - 1, top + 1):
+            assert answer(program, name, va, size) == 0xfffffff2, f"{va:#x} {size}"

@@ -82,7 +82,7 @@ static void begin(bool in_kernel)
     v.regs = (struct cpu_user_regs){
         .r15 = 1, .r14 = 2, .r13 = 3, .r12 = 4, .rbp = 5, .rbx = 6, .r11 = 7, .r10 = 8, .r9 = 9,
         .r8 = 10, .rax = 11, .rcx = 12, .rdx = 13, .rsi = 14, .rdi = 15, .rip = 0x401000,
-        .cs = FLAT_RING3_CS64, .rflags = ~0u, .rsp = TOP + 0xf, .ss = FLAT_RING3_SS64,
+        .cs = FLAT_RING3_CS64, .rflags = ~0u, .rsp = TOP + 0xf, .ss = 0x2b,
         .entry_vector = 14,
     };
     for (unsigned int i = 0; i < 256; i++)

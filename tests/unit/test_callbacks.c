@@ -193,7 +193,7 @@ static void iret(void **state)
         struct iret_context frame = {
             .rax = 0xaa, .r11 = 0xbb, .rcx = 0xcc, .flags = in_call ? VGCF_in_syscall : 0xfeff,
             .rip = HIGH + i, .cs = cs | (high ? 0xabcd0000ul : 0), .rsp = 0x7000 + i, .ss = 0xe018,
-            .rflags = 0x203c02ul ^ (enabled ? 0x200 : 0) ^ (resume ? 0x10000 : 0),
+            .rflags = 0x227c02ul ^ (enabled ? 0x200 : 0) ^ (resume ? 0x10000 : 0),
         };
         bool user = (cs & 3) == 3;
 

@@ -250,6 +250,8 @@ static void what_was_chosen(void **state)
     IS(0x40000000, 0, 0x40000005, 0x566e6558, 0x65584d4d, 0x4d4d566e);      /* XenVMMXenVMM */
     chosen.leaf[1].c &= ~XSAVE_BIT;
     IS(1, 0, 0x12345, 0xff00, 3, 5);
+    chosen.leaf[1].c = 2;
+    IS(1, 0, 0x12345, 0xff00, 2, 5);
     IS(0xd, 0, 0);
     IS(0xd, 1, 0);
     chosen.count = 1;

@@ -108,6 +108,20 @@ static void the_last_word_of_a_call_counts(void **state)
     call(__HYPERVISOR_sysctl);
     assert_int_equal(fail(-ENOSYS, "no"), -ENOSYS);
     assert_int_equal(vcpu.counters.refused, 3);
+    call(__HYPERVISOR_platform_op); /* the how-manieth is the same, the number is not */
+    assert_int_equal(vcpu.counters.hypercalls[__HYPERVISOR_platform_op],
+                     vcpu.counters.hypercalls[__HYPERVISOR_sysctl]);
+    assert_int_equal(fail(-ENOSYS, "no"), -ENOSYS);
+    assert_int_equal(vcpu.counters.refused, 4);
+}
+
+static void each_place_is_counted(void **state)
+{
+    for (unsigned int i = 1; i < 4; i++) {
+        call(__HYPERVISOR_domctl);
+        assert_int_equal(fail(-EINVAL, "here"), -EINVAL);
+        assert_int_equal(vcpu.last_error.place->count, i);
+    }
 }
 
 /* Whatever call came before it. */
@@ -211,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_yet, begin),
         cmocka_unit_test_setup(the_last_word_of_a_call_counts, begin),
+        cmocka_unit_test_setup(each_place_is_counted, begin),
         cmocka_unit_test_setup(a_fault_is_no_call, begin),
         cmocka_unit_test_setup(the_innermost_entry_stays, begin),
         cmocka_unit_test_setup(what_is_no_refusal_passes_by, begin),

@@ -71,7 +71,7 @@ static void what_is_finished(void **state)
         bool is_iret = i & 1, wide = i & 2, enabled = i & 4;
 
         begin(wide ? 0x48 : is_iret ? 0xcf : 0xcb, wide ? is_iret ? 0xcf : 0xcb : 0);
-        v.regs.rflags = was.regs.rflags = enabled ? 0x202 : 2;
+        v.regs.rflags = was.regs.rflags = enabled ? 0x602 : 0x402;
         if (!wide)
             narrow();
         returns(is_iret, wide ? HIGH + 5 : 0x1234567, 0xe033, wide ? 8 : 4);
@@ -97,6 +97,8 @@ static void what_is_none(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows) + 4; i++) {
         begin(0x48, 0xcf);
         if (i < ARRAY_SIZE(rows)) {
+            v.regs.rsp = NOT_THERE;                     /* its code was read before */
+            assert_false(far_return(&v));
             begin(rows[i].first, rows[i].second);
             v.regs.cs = rows[i].cs;
         } else if (i == ARRAY_SIZE(rows)) {

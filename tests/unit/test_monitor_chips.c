@@ -95,6 +95,16 @@ static void what_is_not_there_changes_nothing(void **state)
     assert_int_equal(pic_acknowledge(&pic), 0x26);
 }
 
+/* Who ends each by itself has none in service. */
+static void ends_by_itself(void **state)
+{
+    set_up();
+    pic.chip[0].automatic = true;
+    pic_line(&pic, 4, true);
+    assert_int_equal(pic_acknowledge(&pic), 0x24);
+    assert_int_equal(pic.chip[0].in_service, 0);
+}
+
 static void nothing_there_is_spurious(void **state)
 {
     set_up();
@@ -351,7 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_and_priorities), cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
-        cmocka_unit_test(what_is_not_there_changes_nothing),
+        cmocka_unit_test(what_is_not_there_changes_nothing), cmocka_unit_test(ends_by_itself),
         cmocka_unit_test(a_hundred_ticks_a_second), cmocka_unit_test(once),
         cmocka_unit_test(counts_are_latched), cmocka_unit_test(the_loudspeaker_measures),
         cmocka_unit_test(lines_go_whole), cmocka_unit_test(input_interrupts),

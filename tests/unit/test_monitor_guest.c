@@ -126,7 +126,7 @@ static void a_kernel_is_loaded(void **state)
 {
     uint8_t module[5000] = "module", back[8];
     const char *why = NULL;
-    uint32_t word, tag[4];
+    uint32_t word, tag[4], kinds = 0;
     uint64_t at;
 
     make_kernel();
@@ -142,6 +142,8 @@ static void a_kernel_is_loaded(void **state)
     assert_in_range(word, 64, 4096);
     for (at += 8;; at += (tag[1] + 7) & ~7u) {
         memory_read(&machine, at, tag, sizeof(tag));
+        assert_in_range(tag[0], 0, 31);
+        kinds |= 1u << tag[0];
         if (tag[0] == 1) {
             memory_read(&machine, at + 8, back, 6);
             assert_string_equal((char *)back, "words");
@@ -152,6 +154,23 @@ static void a_kernel_is_loaded(void **state)
         }
         if (tag[0] == 0)
             break;
+    }
+    assert_int_equal(kinds, 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 6);
+}
+
+/* What has no bytes in the file may be of any size. */
+static void parts_without_bytes(void **state)
+{
+    struct elf elf;
+    struct elf_part part;
+
+    for (unsigned bytes = 0; bytes < 2; bytes++) {
+        make_kernel();
+        put(64, bytes ? 1 : 6, 4); put(96, 1 << 20, 8);
+        put(SECTIONS_AT + 4, bytes ? 2 : 8, 4); put(SECTIONS_AT + 32, 1 << 20, 8);
+        assert_true(elf_open(&elf, kernel, sizeof(kernel)));
+        assert_int_equal(elf_segment(&elf, 0, &part), !bytes);
+        assert_int_equal(elf_section(&elf, 0, &part), !bytes);
     }
 }
 
@@ -301,6 +320,9 @@ static void members_are_found(void **state)
     archive.size = 512;
     assert_int_equal(archive_find(archive, "one", &file), 0);
     assert_int_equal(file.size, 512);
+    archive.size = 0;
+    assert_int_equal(archive_find(archive, "one", &file), -ENOENT);
+    assert_int_equal(archive_find((struct image){ NULL, 512 }, "one", &file), -ENOENT);
     free(bytes);
 }
 
@@ -375,6 +397,8 @@ static void a_chain_goes_and_comes_back(void **state)
     attach_device();
     set_device_up(16);
     assert_int_equal(virtio_load(&device, 20, 1), 0xf);
+    device.config[31] = 0x31;                   /* its own registers, and nothing behind them */
+    assert_int_equal(virtio_load(&device, 0x2000 + 31, 4), 0x31);
     memory_write(&machine, 0x1000, d, sizeof(d));
     memory_write(&machine, 0x2000, available, sizeof(available));
     virtio_store(&device, 0x3000, 2, 0);
@@ -522,7 +546,7 @@ int main(int argc, char **argv)
     if (argc == 2) return print_sites(argv[1]);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
     const struct CMUnitTest tests[] = {
-        TEST(copies_end_where_memory_does), TEST(a_kernel_is_loaded),
+        TEST(copies_end_where_memory_does), TEST(a_kernel_is_loaded), TEST(parts_without_bytes),
         TEST(what_is_no_kernel_is_refused), TEST(what_the_header_asks_for),
         TEST(no_room_behind_the_kernel), TEST(any_file_is_read_safely),
         TEST(silent_instructions_are_replaced), TEST(members_are_found),

@@ -38,6 +38,7 @@ static void all_that_it_may_use(void **state)
     struct move_hello ours = theirs;
     struct problem problem;
 
+    theirs.feature[5] = 1;                              /* behind the last */
     assert_int_equal(move_fits(&theirs, &ours, &problem), 0);
     ours.feature[0] = 0xff;                             /* more does no harm */
     assert_int_equal(move_fits(&theirs, &ours, &problem), 0);

@@ -436,6 +436,54 @@ static void buffers_that_are_none(void **state)
     close_card();
 }
 
+static void a_frame_goes(void)
+{
+    uint32_t before = tx->req_prod;
+
+    assert_true(send(60, 0));
+    card.port.flush(&card.port);
+    assert_int_equal(tx->req_prod, before + 1);
+}
+
+/* It goes on with the same rings; or in another life with new ones, and what was on its way is
+ * lost. */
+static void saved_and_restored(void **state)
+{
+    open_card();
+    hooked->before(hooked);
+    set_node(BACK "/state", "4");
+    hooked->after(hooked, false);
+    assert_string_equal(states, "14");
+    a_frame_goes();
+    hooked->before(hooked);
+    handler = NULL;                             /* the port is nobody's */
+    set_node(BACK "/state", "2");
+    states[0] = '\0';
+    hooked->after(hooked, true);
+    assert_string_equal(states, "14");
+    assert_non_null(handler);
+    assert_int_equal(granted, 2 + NETFRONT_TX + NETFRONT_RX);
+    tx = (netif_tx_sring_t *)(void *)card.tx_page;
+    assert_int_equal(tx->req_prod, 0);
+    for (unsigned int i = 0; i < NETFRONT_TX; i++)
+        assert_true(send(60, 0));               /* all buffers are free */
+    assert_false(send(60, 0));
+    card.port.flush(&card.port);
+    hooked->before(hooked);                     /* there is no card in that other life */
+    handler = NULL;
+    remove_node("device/vif/0/mac");
+    hooked->after(hooked, true);
+    assert_int_equal(granted, 0);
+    assert_false(send(60, 0));
+    hooked->before(hooked);                     /* nor was it open */
+    hooked->after(hooked, false);
+    hooked->before(hooked);
+    hooked->after(hooked, true);
+    assert_false(send(60, 0));
+    netfront_close(&card);
+    assert_null(hooked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup(frames_in, set_up),
         cmocka_unit_test_setup(frames_that_are_none, set_up),
         cmocka_unit_test_setup(buffers_that_are_none, set_up),
+        cmocka_unit_test_setup(saved_and_restored, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

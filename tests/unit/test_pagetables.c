@@ -553,6 +553,8 @@ static void tables_with_a_bad_entry(void **state)
             assert_int_equal(frame_typed(frame(CODE(31))), 0);
             table(CODE(31))[slots[i]] = 0;
             assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), 0);
+            assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), -EINVAL);   /* again */
+            assert_true(about.frame == CODE(31) && about.level == 0);
             assert_int_equal(mmu_unpin(&guest.memory, MFN(CODE(31))), 0);
             assert_int_equal(mmu_undo(&guest.memory), 0);
             all_is_well();

@@ -101,8 +101,14 @@ static void arguments_that_cannot_be_read(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(each); i++)
         assert_int_equal(do_memory_op(each[i], UNREADABLE_FROM), -EFAULT);
-    for (unsigned int i = 0; i < 3; i++)
+    for (unsigned int i = 0; i < 3; i++) {
+        about.why = "";
         assert_int_equal(do_memory_op(counted[i] | 7 << 6, UNREADABLE_FROM), 7);
+        assert_string_equal(about.why, "the reservation");
+    }
+    *r = (struct xen_memory_reservation){ .domid = 0, .nr_extents = 1 };
+    assert_int_equal(op(XENMEM_increase_reservation | 1 << 6), 1);      /* none is left */
+    assert_int_equal(op(XENMEM_increase_reservation), -EPERM);
     run_as(&dom0_);
     assert_int_equal(do_memory_op(XENMEM_machine_memory_map, UNREADABLE_FROM), -EFAULT);
     *(struct xen_memory_map *)page =

@@ -19,6 +19,7 @@ static unsigned int calls;
 static size_t state_size;
 static uint64_t set_rax;
 static long answer;
+static unsigned int failing_call;               /* the how-manieth of the toolstack's; 0: none */
 static struct {
     unsigned long number, op, third, domid;
     struct mmuext_op mmuext;
@@ -39,10 +40,11 @@ int control_domain(struct xen_domctl *op)
         op->u.vcpucontext.ctxt.p->user_regs.rax = 0;
     if (op->cmd == XEN_DOMCTL_setvcpucontext)
         set_rax = op->u.vcpucontext.ctxt.p->user_regs.rax;
-    return 0;
+    return calls == failing_call ? -EPERM : 0;
 }
 int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info)
 {
+    if (failing_call) return -ESRCH;
     *info = (struct xen_domctl_getdomaininfo){ .domain = domid, .max_vcpu_id = 3,
                                                .shared_info_frame = 77, .tot_pages = 100,
                                                .max_pages = 120 };
@@ -87,6 +89,7 @@ static int set_up(void **state)
 {
     calls = 0;
     answer = 0;
+    failing_call = 0;
     allocations_until_failure = 0;
     state_size = 64;
     pages = NULL;
@@ -212,12 +215,47 @@ static void goes_on(void **state)
     assert_int_equal(calls, 0);
 }
 
+/* What the hypervisor says is said on, and nothing more is asked. */
+static void what_is_refused(void **state)
+{
+    unsigned long wanted[4] = { 0, 1, 2, 3 };
+    struct vcpu_guest_context context;
+    uint8_t extended[EXTENDED_SIZE];
+    uint64_t words[3];
+    void *vectors = NULL;
+    size_t size;
+
+    assert_int_equal(guest.hands->populate(&guest, wanted, 4), -ENOMEM);   /* not one of them */
+    failing_call = 1;
+    assert_int_equal(guest_of(9, &guest), -ESRCH);
+#define IS_REFUSED(call) calls = 0; assert_int_equal(guest.hands->call, -EPERM)
+    IS_REFUSED(types(&guest, words, 3));
+    IS_REFUSED(get_vcpu(&guest, 2, &context));
+    IS_REFUSED(set_vcpu(&guest, 2, &context));
+    IS_REFUSED(get_extended(&guest, 2, extended));
+    IS_REFUSED(set_extended(&guest, 2, extended));
+    IS_REFUSED(set_xsave(&guest, 2, words, 8));
+    calls = 0;
+    assert_int_equal(guest.hands->get_xsave(&guest, 2, &vectors, &size), -EPERM);
+    assert_true(!vectors && calls == 1);
+    for (failing_call = 1; failing_call <= 3; failing_call++) {
+        calls = 0;
+        assert_int_equal(guest_go_on(&guest), -EPERM);
+        assert_int_equal(calls, failing_call);
+    }
+    calls = 0;
+    failing_call = 2;
+    assert_int_equal(guest.hands->get_xsave(&guest, 2, &vectors, &size), -EPERM);
+    free(vectors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_known, set_up), cmocka_unit_test_setup(frames, set_up),
         cmocka_unit_test_setup(types_and_pins, set_up), cmocka_unit_test_setup(contexts, set_up),
         cmocka_unit_test_setup(vector_registers, set_up), cmocka_unit_test_setup(goes_on, set_up),
+        cmocka_unit_test_setup(what_is_refused, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <abi/domus.h>
 #include "pvguest-sdk/lib/entry.h"
 #include "pvguest-sdk/lib/smp.h"
+#include "pvguest-sdk/lib/suspend.h"
 
 _Alignas(4096) struct shared_info shared_info;
 char event_entry[1], failsafe_entry[1], syscall_entry[1], catch_trap_resume[1];
@@ -483,6 +484,13 @@ static void modules(void **state)
     assert_true(call.nr == __HYPERVISOR_update_va_mapping &&
                 call.a[0] == (unsigned long)&shared_info && call.a[1] == (0x88000 | PROT_RW) &&
                 call.a[2] == UVMF_INVLPG);
+    /* While the guest is saved, the page that was there, with events masked. */
+    memset(&shared_info, 0x55, sizeof(shared_info));
+    shared_info_suspend();
+    assert_int_equal(shared_info.vcpu_info[0].evtchn_upcall_mask, 1);
+    shared_info.vcpu_info[0].evtchn_upcall_mask = 0;
+    for (size_t i = 0; i < sizeof(shared_info); i++)
+        assert_int_equal(((uint8_t *)&shared_info)[i], 0);
     answer = -22;
     calls_left = 3;
     if (setjmp(ended) == 0)

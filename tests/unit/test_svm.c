@@ -65,6 +65,9 @@ static void what_is_ours_to_say(void **state)
     assert_int_equal(vmcb.dr7, 0x400);
     assert_int_equal(vmcb.dr6, 0xffff0ff0);
     assert_int_equal(vmcb.port_map | vmcb.msr_map | vmcb.nested_cr3, 0);    /* svm.c's */
+    run.wishes = ~DOMUS_RUN_WINDOW;                     /* which run_check refuses */
+    run_to_vmcb(&run, &vmcb);
+    assert_int_equal(vmcb.interrupts, 1ul << 24);
     run.wishes = DOMUS_RUN_WINDOW;
     run_to_vmcb(&run, &vmcb);
     assert_int_equal(vmcb.interrupts, 1ul << 24 | 1ul << 20 | 1ul << 8);
@@ -147,6 +150,7 @@ static void modes_there_are(void **state)
 {
     static const struct { uint64_t cr0, efer, cr4; bool ok; } modes[] = {
         { 0, 0, 0, true },              { 1, 0, 0, true },          { 0x80000000, 0, 0, false },
+        { 0x80000002, 0, 0, false },
         { 0x80000001, 0, 0, true },     { 0x80000001, 0, 0x20, true },
         { 1, 0x100, 0x20, true },       { 1, 0x100, 0, false },     { 1, 0x500, 0x20, false },
         { 1, 0x400, 0x20, false },      { 0x80000001, 0x100, 0x20, false },

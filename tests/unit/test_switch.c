@@ -157,6 +157,7 @@ static void the_least(void **state)
     assert_true(a.hw.fs_base == 0xaf && a.hw.gs_base_kernel == 0xa6 && a.hw.gs_base_user == 0x70);
     assert_true(b.counters.switches == 1 && a.counters.switches == 0);
     assert_int_equal(*(uint16_t *)areas[0], 0x37f);     /* its FPU was saved */
+    assert_int_equal(*(uint16_t *)areas[0], 0x37f);
     assert_int_equal(*(uint32_t *)(areas[0] + 24) & 0xff80, 0x1f80);
     /* In user mode: the other tables, the other base; and who booted has nothing to be saved. */
     b.in_kernel = false;
@@ -314,6 +315,26 @@ static void with_xsave(void **state)
          "msr c0000100 af. msr c0000102 a6. ");
 }
 
+/* Its control word says whose x87 it is: saved of one, loaded of the other. */
+static void the_fpu_of_each(void **state)
+{
+    for (unsigned int xsave = 0; xsave < 2; xsave++) {
+        uint16_t word;
+
+        set_up(NULL);
+        xsave_mask = xsave ? 7 : 0;
+        a.hw.xcr0 = b.hw.xcr0 = xsave_mask;
+        memcpy(areas[0], (uint16_t[]){ 0x33f }, 2);
+        memcpy(areas[1], (uint16_t[]){ 0x27f }, 2);
+        areas[1][512] = 7;                      /* all of it is in the area */
+        switches(&a, &b);
+        __asm__ volatile("fnstcw %0; fninit" : "=m"(word));
+        assert_int_equal(word, 0x27f);
+        assert_int_equal(*(uint16_t *)areas[0], 0x37f);
+        *steps = '\0';
+    }
+}
+
 static void control_register_4(void **state)
 {
     static const struct { uint64_t asked, guest, cr4; } rows[] = {
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup(from_none_to_one, set_up),
         cmocka_unit_test_setup(selectors_that_are_gone, set_up),
         cmocka_unit_test_setup(with_xsave, set_up),
+        cmocka_unit_test_setup(the_fpu_of_each, set_up),
         cmocka_unit_test_setup(control_register_4, set_up),
         cmocka_unit_test_setup(modes, set_up),
         cmocka_unit_test_setup(areas_are_written, set_up),

@@ -458,6 +458,10 @@ static void who_has_ring0(void **state)
         assert_int_equal(regs.rip, has_ldt ? (uint64_t)text_start + 16 : 0x1111);
         assert_true(ldt_depth == 1 && ring0_depth == 1);
     }
+    regs.entry_vector = TRAP_GP;                        /* no page of an LDT's is missing */
+    ldt_depth = 0;
+    ring0_trap(&regs);
+    assert_true(regs.rip == 0x1111 && ldt_depth == 0);
 }
 
 static void on_stacks_of_their_own(void **state)

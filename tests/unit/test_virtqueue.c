@@ -317,6 +317,27 @@ static void test_a_chain_without_end(void **state)
     close_queue();
 }
 
+/* The device is woken when it is told of the one that it waits for, and not of those before. */
+static void test_whom_the_device_waits_for(void **state)
+{
+    assert_int_equal(open_queue(8, true), 0);
+    for (uint16_t kicked = 0xfff0; kicked != 0x10; kicked++)
+        for (uint16_t more = 0; more < 8; more++)
+            for (uint16_t ahead = 0; ahead < 16; ahead++) {
+                uint16_t waits_for = (uint16_t)(kicked - 4 + ahead);
+                bool told = ahead >= 4 && ahead < 4 + more;
+
+                queue.kicked_index = kicked;
+                queue.available_index = (uint16_t)(kicked + more);
+                *available_event() = waits_for;
+                doorbell[0] = 0xff;
+                virtqueue_kick(&queue);
+                assert_int_equal(doorbell[0], told ? 0 : 0xff);
+                assert_int_equal(queue.kicked_index, queue.available_index);
+            }
+    close_queue();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_what_the_device_is_told),
         cmocka_unit_test(test_flags_say_who_sleeps),
         cmocka_unit_test(test_a_chain_without_end),
+        cmocka_unit_test(test_whom_the_device_waits_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,11 @@ monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decod
 monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/bucket.c
+move_in.cflags := -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
+move_out.sources := dom0/guests/move_out.c dom0/config/problem.c
+move_out.cflags := $(move_in.cflags)
 msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
@@ -215,6 +220,8 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+operations.sources := hypervisor/entry/operation.c
+operations.cflags := $(RING0_CFLAGS)
 options.sources := dom0/options.c
 others_tables.sources = $(pagetables.sources)
 others_tables.cflags := $(mmuext.cflags)
@@ -338,12 +345,17 @@ smp.sources := hypervisor/boot/smp.c
 smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 stream.sources := $(OWN_TCP)
 stream_hand.sources := $(OWN_TCP)
+stream_comes.sources := dom0/network/stream.c
+stream_steps.sources := dom0/network/stream.c
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
 string.sources := pvguest-sdk/lib/memory.c
 string.cflags := -include tests/unit/sdk_names.h
 svm.sources := hypervisor/svm/state.c
 svm.cflags := -fno-builtin -D__XEN_TOOLS__
+svm_run.sources := hypervisor/svm/svm.c hypervisor/svm/state.c
+svm_run.cflags := $(RING0_CFLAGS) -include tests/unit/instructions_host.h
+svm_run.ldflags := -no-pie
 switch.sources := hypervisor/domain/switch.c
 switch.cflags := $(RING0_CFLAGS)
 switch.ldflags := -no-pie
@@ -400,6 +412,8 @@ window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/xl/words.c
+wire.sources := dom0/save/wire.c
+wire.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 xenstore.sources := $(XENSTORE)
 xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
