@@ -213,6 +213,8 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+old_forms.sources := hypervisor/calls/old_forms.c
+old_forms.cflags := $(RING0_CFLAGS)
 options.sources := dom0/options.c
 others_tables.sources = $(pagetables.sources)
 others_tables.cflags := $(mmuext.cflags)
