@@ -59,17 +59,21 @@ typedef uint64_t __attribute__((aligned(1), may_alias)) any_word;
 int tree_compare(const char *name, size_t name_size, const char *component, size_t size,
                  size_t *same)
 {
-    size_t both = name_size < size ? name_size : size, at = *same;
+    size_t at = *same;
 
-    while (at + sizeof(any_word) <= both &&
+    if (name_size != size) {
+        *same = 0;
+        return name_size < size ? -1 : 1;
+    }
+    while (at + sizeof(any_word) <= size &&
            *(const any_word *)(name + at) == *(const any_word *)(component + at))
         at += sizeof(any_word);
-    while (at < both && name[at] == component[at])
+    while (at < size && name[at] == component[at])
         at++;
     tree_work += (unsigned)((at - *same) / BYTES_OF_A_STEP);
     *same = at;
-    if (at < both) return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
-    return name_size < size ? -1 : name_size > size;
+    if (at == size) return 0;
+    return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
 }
 
 bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,

@@ -35,6 +35,8 @@ static int publish(struct backend *backend)
                                      blkback_segments(back));
     if (!error)
         error = backend_write_number(backend, "feature-discard", discard);
+    if (!error)                         /* Unikraft has no disk where this is missing */
+        error = backend_write_number(backend, "multi-queue-max-queues", 1);
     if (!error && discard)
         error = backend_write_number(backend, "discard-granularity", BLOCK_SECTOR);
     if (!error && discard)
@@ -86,9 +88,12 @@ static int attach_ring(struct blkback *back, grant_ref_t reference, evtchn_port_
 static int connect(struct backend *backend)
 {
     struct blkback *back = (struct blkback *)backend;
-    uint64_t reference, port;
+    uint64_t reference, port, queues;
 
-    if (backend_read_number(backend, backend->front, "ring-ref", &reference) ||
+    if (backend_read_number(backend, backend->front, "multi-queue-num-queues", &queues))
+        queues = 1;
+    if (queues != 1 ||
+        backend_read_number(backend, backend->front, "ring-ref", &reference) ||
         backend_read_number(backend, backend->front, "event-channel", &port) ||
         reference > UINT32_MAX || port > UINT32_MAX)
         return refused(-EINVAL);

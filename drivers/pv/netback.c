@@ -61,6 +61,7 @@ static int publish(struct backend *backend)
     const struct { const char *key; uint64_t value; } feature[] = {
         { "feature-sg", 1 }, { "feature-gso-tcpv4", 1 },
         { "feature-rx-copy", 1 }, { "feature-rx-flip", 0 }, { "feature-split-event-channels", 1 },
+        { "multi-queue-max-queues", 1 },
     };
     int error = 0;
 

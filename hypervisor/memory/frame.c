@@ -269,19 +269,20 @@ mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned 
     return m;
 }
 
+/* What still uses the frame keeps it, a pin, too (advisory 252: no implicit unpin): it goes with
+ * the last of them, and to be given back once more until then is nothing new. As on Xen. */
 int domain_free_frame(struct domain_memory *d, mfn_t m)
 {
     int error = frame_get(m, d);
 
     spend(3 * COST_ENTRY);                      /* three references; what is mapped is not freed */
     if (error) return error;
-    if (!pt_release(frame_of(m))) {
-        frame_put(m);
-        return fail_frame(-EBUSY, "the frame is pinned, or not in the domain's allotment", m, 0);
-    }
-    frame_put(m);                               /* the allotment's */
+    if (pt_release(frame_of(m)))
+        frame_put(m);                           /* the allotment's */
+    else if (frame_of(m)->state & FRAME_SHARED)
+        error = fail_frame(-EBUSY, "the frame is ours, and never in the domain's allotment", m, 0);
     frame_put(m);                               /* ours */
-    return 0;
+    return error;
 }
 
 /* ---- our pages, shown to guests ---- */

@@ -209,8 +209,7 @@ bool pt_release(struct frame *f)
     uint64_t old = load(f);
 
     do {
-        /* advisory 252: no implicit unpin */
-        if (!(old & FRAME_ALLOCATED) || (old & FRAME_PINNED)) return false;
+        if (!(old & FRAME_ALLOCATED)) return false;
     } while (!pt_swap(f, &old, old & ~FRAME_ALLOCATED));
     return true;
 }

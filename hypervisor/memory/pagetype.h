@@ -103,7 +103,7 @@ bool pt_pin(struct frame *f) must_check;
 bool pt_unpin(struct frame *f) must_check;
 /* a frame without state is given to an owner */
 void pt_allocate(struct frame *f, struct domain_memory *owner);
-/* out of the allotment, its reference is the caller's; false: pinned, or not in it */
+/* out of the allotment, its reference is the caller's; false: not in it */
 bool pt_release(struct frame *f) must_check;
 
 /* The frequent cases, short: a type that is in force already (false: ask pt_get_type); a put of a

@@ -470,7 +470,7 @@ static void connections_that_fail(void **state)
 {
     static const struct { const char *key, *value; } wrong[] = {
         { "ring-ref", "" }, { "ring-ref", "x" }, { "ring-ref", "4294967296" },
-        { "ring-ref", "100" },
+        { "ring-ref", "100" }, { "multi-queue-num-queues", "2" },
         { "event-channel", "" }, { "event-channel", "4294967296" },
     };
 
@@ -480,6 +480,7 @@ static void connections_that_fail(void **state)
         states[0] = 0;
         front_node("ring-ref", "1");
         front_node("event-channel", "5");
+        front_node("multi-queue-num-queues", "1");
         front_node("state", "3");
         if (i < ARRAY_SIZE(wrong))
             front_node(wrong[i].key, wrong[i].value);
@@ -501,6 +502,8 @@ static void what_is_published(void **state)
     assert_string_equal(said_in("discard-granularity"), "512");
     assert_string_equal(said_in("discard-alignment"), "0");
     assert_string_equal(said_in("feature-max-indirect-segments"), "16");
+    assert_string_equal(said_in("multi-queue-max-queues"), "1");
+    front_node("multi-queue-num-queues", "1");
     connect();
     assert_string_equal(said_in("sectors"), "1000");
     assert_string_equal(said_in("sector-size"), "512");

@@ -372,6 +372,7 @@ static void what_the_front_end_takes(void **state)
     assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-rx-flip"), "0");
     assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-split-event-channels"),
                         "1");
+    assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/multi-queue-max-queues"), "1");
 }
 
 static void connections_that_fail(void **state)

@@ -216,10 +216,13 @@ static void extents_that_go(void **state)
         all_is_well();
     }
     assert_int_equal(frame_get_writable(MFN(CODE(20)), &guest.memory), 0);
-    assert_true(pt_pin(frame(CODE(20))));               /* pinned: stays */
+    assert_true(pt_pin(frame(CODE(20))));               /* pinned: given back, and stays */
     reserve(1, 0, DOMID_SELF);
     in[0] = CODE(20);
-    assert_int_equal(op(XENMEM_decrease_reservation), 0);
+    freed_count = 0;
+    assert_int_equal(op(XENMEM_decrease_reservation), 1);
+    assert_int_equal(op(XENMEM_decrease_reservation), 1);
+    assert_true(freed_count == 0 && frame(CODE(20))->state & FRAME_PINNED);
     all_is_well();
     reserve(1, 0, 6);                                   /* another's, by dom0 */
     in[0] = OTHERS(2);

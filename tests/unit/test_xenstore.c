@@ -539,16 +539,33 @@ static void children_stand_in_order(void **state)
     assert_true(ASK(&five, XS_DIRECTORY, 0, "names"));
     end = five.payload + five.answer.len;
     for (const char *name = five.payload; name < end; name += strlen(name) + 1, found++) {
-        assert_true(strcmp(last, name) < 0);
+        assert_true(stands_before(last, name));
         last = name;
     }
     assert_in_range(found, 80, 150);
+}
+
+/* As a guest enumerates its disks: hda, sda1, xvda, xvdb, xvdq of a configuration, whatever the
+ * order in which they were made. */
+static void numbers_are_listed_in_their_order(void **state)
+{
+    static const char *const made[] = { "51728", "768", "268439552", "2049", "51712" };
+    static const char listed[] = "768\0" "2049\0" "51712\0" "51728\0" "268439552";
+    char path[64];
+
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(ask(&five, XS_MKDIR, 0, path,
+                        (size_t)sprintf(path, "device/vbd/%s", made[i]) + 1));
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "device/vbd"));
+    assert_int_equal(five.answer.len, sizeof(listed));
+    assert_memory_equal(five.payload, listed, sizeof(listed));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(children_stand_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(numbers_are_listed_in_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_what_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_payloads_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(permissions_hold, setup, teardown),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include "dom0/account.h"
 #include "dom0/xenstore/places.h"
+#include "names_host.h"
 
 #define CLIENTS 4u
 
@@ -95,7 +96,7 @@ static void count_nodes(const struct tree_node *node)
                                        1 + node->child_room * sizeof(*node->children);
     for (unsigned i = 0; i < node->child_count; i++) {
         if (i)
-            assert_true(strcmp(node->children[i - 1]->name, node->children[i]->name) < 0);
+            assert_true(stands_before(node->children[i - 1]->name, node->children[i]->name));
         count_nodes(node->children[i]);
     }
 }

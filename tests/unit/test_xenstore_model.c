@@ -133,6 +133,11 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    return stands_before(*(char *const *)a, *(char *const *)b) ? -1 : 1;
+}
+
 static void add_answer(const char *text)
 {
     strcpy(answer + answer_size, text);
@@ -152,7 +157,7 @@ static void answer_children(struct store *in, const char *path)
         if (!strcmp(parent, path))
             names[count++] = strrchr(in->node[i].path, '/') + 1;
     }
-    qsort(names, count, sizeof *names, by_text);
+    qsort(names, count, sizeof *names, by_place);
     for (unsigned i = 0; i < count; i++)
         add_answer(names[i]);
 }

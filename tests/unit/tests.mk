@@ -220,6 +220,8 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+old_forms.sources := hypervisor/calls/old_forms.c
+old_forms.cflags := $(RING0_CFLAGS)
 operations.sources := hypervisor/entry/operation.c
 operations.cflags := $(RING0_CFLAGS)
 options.sources := dom0/options.c

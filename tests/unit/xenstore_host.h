@@ -7,6 +7,7 @@
 #define TESTS_UNIT_XENSTORE_HOST_H
 
 #include "dom0/xenstore/internal.h"
+#include "names_host.h"
 
 /* --- a client that keeps the last answer and the events --- */
 

@@ -167,19 +167,32 @@ static void absurd_requests(void)
     CHECK_IS(is_ours(frame), true);
 }
 
-/* A pinned table is given back by nobody: the pin must go first (XSA-252). */
-static void a_pinned_table_stays(void)
+/* A table that is pinned can be given back, and stays what it is and ours until the pin goes
+ * (XSA-252: giving it back is no unpinning); once more is nothing new. Then it is gone. */
+static void a_pinned_table_is_given_back(void)
 {
     uint64_t *table = new_table();
-    xen_pfn_t frame = virt_to_mfn(table);
+    unsigned long pfn = virt_to_pfn(table);
+    xen_pfn_t frame = virt_to_mfn(table), given = frame;
     struct xen_memory_reservation reservation = { .nr_extents = 1, .domid = DOMID_SELF };
 
-    set_xen_guest_handle(reservation.extent_start, &frame);
+    set_xen_guest_handle(reservation.extent_start, &given);
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)table, 0, UVMF_INVLPG), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, frame), 0);
-    if (on_domus())                                 /* Xen unpins it */
-        CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    for (unsigned int i = 0; i < 2; i++)
+        CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation), 1);
+    CHECK_REFUSED(HYPERVISOR_update_va_mapping(
+        (unsigned long)table, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
+    CHECK_IS(HYPERVISOR_update_va_mapping(
+        (unsigned long)table, (uint64_t)frame << PAGE_SHIFT | PROT_RO, UVMF_INVLPG), 0);
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)table, 0, UVMF_INVLPG), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, frame), 0);
-    CHECK_IS(page_set_readonly(table, false), 0);
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, frame));
+    given = pfn;
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation), 1);
+    p2m[pfn] = given;
+    CHECK_IS(HYPERVISOR_update_va_mapping(
+        (unsigned long)table, (uint64_t)given << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
     free_page(table);
 }
 
@@ -395,7 +408,7 @@ void test_main(void)
     give_and_take();
     for_nobody();
     absurd_requests();
-    a_pinned_table_stays();
+    a_pinned_table_is_given_back();
     absurd_exchanges();
     exchanges();
     contiguous_memory();

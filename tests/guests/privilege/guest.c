@@ -342,6 +342,28 @@ TRY(SCHEDOP_remote_shutdown)
     return result;
 }
 
+TRY(sched_op_compat)
+{
+    return HYPERVISOR_sched_op_compat(SCHEDOP_yield, 0);
+}
+
+TRY(event_channel_op_compat)
+{
+    int port = event_bind_ipi(NULL, NULL);
+    struct evtchn_op op = { .cmd = EVTCHNOP_unmask, .u.unmask.port = (evtchn_port_t)port };
+    long result = HYPERVISOR_event_channel_op_compat(&op);
+
+    event_unbind((evtchn_t)port);
+    return result;
+}
+
+TRY(physdev_op_compat)
+{
+    struct physdev_op op = { .cmd = PHYSDEVOP_set_iopl, .u.set_iopl.iopl = 1 };
+
+    return HYPERVISOR_physdev_op_compat(&op);
+}
+
 TRY(SCHEDOP_watchdog)
 {
     struct sched_watchdog op = { .timeout = 1000 };
