@@ -43,7 +43,7 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 580, 655
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 870, "machine": 1930, "memory": 1970,
+ROOMS = {"lib": 870, "machine": 1940, "memory": 1970,
          "domain": 3140, "entry": 1430, "emulate": 1225,
          "calls": 1950, "svm": 440, "control": 1800, "boot": 740, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xen_version tells who is there: 4.17, the capabilities a 64-bit PV guest looks for, where the M2P
- * is, which build it is; buffers come back padded with zeroes and with nothing of the hypervisor's stack in them; bad
- * pointers are -EFAULT, unknown questions -ENOSYS. Idea: XSA-122 (uninitialised bytes in version
- * sub-operations).
+ * is, which build it is; buffers come back padded with zeroes and with nothing of the hypervisor's
+ * stack in them; bad pointers are -EFAULT, unknown questions -ENOSYS. Idea: XSA-122 (uninitialised
+ * bytes in version sub-operations).
  */
 #include "../lib/test.h"
 
