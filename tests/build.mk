@@ -93,7 +93,7 @@ $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 # --- the boot archive: attackers, odd kernels, and the configurations of all that tests create ---
 ARCHIVE_CONFIGS += $(wildcard tests/system/configs/*.cfg tests/bench/*.cfg)
 ARCHIVE_GUESTS  += $(filter $(B)/guests/test-attack-%.elf $(B)/guests/test-privilege.elf \
-                            $(B)/guests/test-split-saved.elf,$(GUESTS))
+                            $(B)/guests/test-%-saved.elf,$(GUESTS))
 ARCHIVE_GUESTS  += $(B)/archive/insula-native.elf
 include tests/monitor/build.mk
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Saving a guest to a partition of dom0's disk and restoring it, by Domus's own dom0: the example
-that counts (pvguest-sdk/examples/saved.c), and one with disk and card. Linux: test_save_linux.py.
+that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs. Linux:
+test_save_linux.py.
 """
 import os
 import re
@@ -148,16 +149,17 @@ def test_what_is_refused(system):
     assert "there is no saved guest" in system.refused("xl restore little")
 
 
-def test_disk_and_card(system):
-    """Both are at work while the guest is saved, and nothing of what they do is lost."""
-    system.create("split-saved.cfg")
-    wait_for(system, r"split-saved: round 3 of life 0", 1)
+@pytest.mark.parametrize("name", ["split-saved", "smp-saved"])
+def test_all_of_it_is_at_work(system, name):
+    """Disk and card, or five vCPUs: nothing of what they do is lost."""
+    system.create(f"{name}.cfg")
+    wait_for(system, rf"{name}: round 3 of life 0", 1)
     for life in range(1, 4):
-        save(system, "-f split-saved two")
+        save(system, f"-f {name} two")
         restore(system, "two")
-        wait_for(system, rf"split-saved: round \d+ of life {life}\b", 2)
-    had = times(system, r"split-saved: round \d+ of life 3\b")
-    save(system, "-cf split-saved two")
-    wait_for(system, r"split-saved: going on", 1)
-    wait_for(system, r"split-saved: round \d+ of life 3\b", had + 3)
+        wait_for(system, rf"{name}: round \d+ of life {life}\b", 2)
+    had = times(system, rf"{name}: round \d+ of life 3\b")
+    save(system, f"-cf {name} two")
+    wait_for(system, rf"{name}: going on", 1)
+    wait_for(system, rf"{name}: round \d+ of life 3\b", had + 3)
     assert "not true" not in system.said() and "RESULT" not in system.said()
