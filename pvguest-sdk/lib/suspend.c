@@ -160,13 +160,23 @@ static void say_again(struct suspend_hook *hook, bool restored)
         printk("pvguest: the toolstack cannot be told that we can suspend\n");
 }
 
-static void wait_for_request(void *unused)
+int suspend_announce(void)
 {
     static struct suspend_hook hook = { .after = say_again };
+    int error;
+
+    show_p2m();
+    error = say_so();
+    if (!error)
+        suspend_hook(&hook);
+    return error;
+}
+
+static void wait_for_request(void *unused)
+{
     static struct xs_watch watch;
 
-    if (xs_watch(&watch, "control/shutdown") || say_so()) return;
-    suspend_hook(&hook);
+    if (xs_watch(&watch, "control/shutdown") || suspend_announce()) return;
     for (;;) {
         free(xs_watch_wait(&watch, 0));
         answer(&watch);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Saving a guest to a partition of dom0's disk and restoring it, by Domus's own dom0: the example
-that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs. Linux:
-test_save_linux.py.
+that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs; and the
+teaching kernel, which runs its own tests meanwhile. Linux: test_save_linux.py.
+
+DOMUS_CYCLES=n (`make soak`): the teaching kernel has 20 lives.
 """
 import os
 import re
@@ -15,6 +17,7 @@ import machine
 
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, saving is Xen's tools' business")
 FOREIGN = b"somebody's file system"
+LIVES = 20 if "DOMUS_CYCLES" in os.environ else 1
 
 
 def real_disk(name):
@@ -24,7 +27,8 @@ def real_disk(name):
     (image.parent / f"{name}.foreign").write_bytes(FOREIGN)
     disk.make_disk(image, [("one", 12, None), ("two", 24, None), ("little", 2, None),
                            ("foreign", 12, image.parent / f"{name}.foreign"),
-                           ("scratch", 16, None)])
+                           ("scratch", 16, None), ("large", 40, None),
+                           ("insula1", 16, machine.BUILD / "native/insula-fs.img")])
     return image
 
 
@@ -163,3 +167,20 @@ def test_all_of_it_is_at_work(system, name):
     wait_for(system, rf"{name}: going on", 1)
     wait_for(system, rf"{name}: round \d+ of life 3\b", had + 3)
     assert "not true" not in system.said() and "RESULT" not in system.said()
+
+
+def test_the_teaching_kernel(system):
+    """Its processes fork, run programs, and write files while it is saved."""
+    system.create("insula1.cfg")
+    system.shell("insula1", "echo remembered > /word; udpecho 7 > /log &")
+    for life in range(LIVES):
+        system.shell("insula1", "tests &")
+        save(system, f"{'-f ' if life else ''}insula1 large")
+        restore(system, "large")
+        wait_for(system, r"\(insula1\) ALL TESTS PASSED", life + 1)
+        assert system.shell("insula1", "cat /word") == "remembered"
+        assert "3 sent, 3 answered" in system.shell("insula1", "ping 10.0.2.10 3 fast")
+    system.shell("insula1", "tests &")
+    save(system, "-cf insula1 large")
+    wait_for(system, r"\(insula1\) ALL TESTS PASSED", LIVES + 1)
+    assert "FAILED" not in system.said() and "PANIC" not in system.said()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Debian's Linux is saved by Domus's dom0 and restored, with a program that works on its disk and
-its memory meanwhile: what it knew it knows, and its clock is right."""
+its memory meanwhile: what it knew it knows, and its clock is right. DOMUS_CYCLES=n (`make soak`):
+twenty times."""
+import os
 import re
 
 import pytest
@@ -12,7 +14,7 @@ import machine
 
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, saving is Xen's tools' business")
 FOLDER = machine.BUILD / "linux-save"
-LIVES = 3
+LIVES = 20 if "DOMUS_CYCLES" in os.environ else 3
 CONFIGS = {"one.cfg": linux_box.config(
     "one", f"{linux_box.QUICK} ip4=10.0.2.30/24 gw4=10.0.2.2", memory=96,
     disk=["phy:data,xvda,w"], vif=["mac=00:16:3e:00:00:30,bridge=br0"])}

@@ -39,4 +39,8 @@ int suspend(void);
  * other words are left to others), and the toolstack is told so. -ENODEV without a XenStore. */
 int suspend_when_asked(void);
 
+/* For who watches that word himself, and calls suspend(): the toolstack is told that he does, here
+ * and where he is restored. Once; 0, or XenStore's error. */
+int suspend_announce(void);
+
 #endif
