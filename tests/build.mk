@@ -132,7 +132,7 @@ $(B)/linux/call32: tests/linux/call32.asm
 LINUX_PROGRAMS := $(addprefix $(B)/linux/,work parallel call32) \
                   $(addprefix tests/linux/,load survey)
 LINUX_FILES    := tests/linux/init tests/linux/inittab tests/linux/modprobe
-LINUX_TOOLS    := tests/tools/linux.py tests/tools/foreign.py
+LINUX_TOOLS    := tests/tools/linux.py tests/tools/foreign.py pvguest-sdk/tools/bzimage.py
 $(B)/linux/tried: $(LINUX_TOOLS) $(LINUX_FILES) $(LINUX_PROGRAMS) | $(B)/peer/tried
 	$(say) LINUX $(@D)
 	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(LINUX_PROGRAMS)

@@ -10,9 +10,7 @@ xenstore-utils and the PV front ends.
 The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
 OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
 taken out of their wrapping, because a PV guest is not loaded by the bzImage's own decompressor, and
-without the zeros, a third of the file, that a loader makes anyway. The layout of the wrapping is
-Documentation/x86/boot.rst's: `payload_offset` and `payload_length` in the setup header say where
-the compressed ELF is.
+without the zeros, a third of the file, that a loader makes anyway.
 """
 import gzip
 import lzma
@@ -23,6 +21,10 @@ import subprocess
 import sys
 
 import foreign
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "pvguest-sdk/tools"))
+import bzimage
+import host
 
 # What the initramfs needs beyond busybox: the front ends (modules in Debian's kernel), and a file
 # system, loaded when it is first mounted: each module's signature costs a second of an emulated
@@ -36,40 +38,6 @@ XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
 # xenconsole and xl do; nobody names it as needed.
 LOADED_LATE = "libgcc_s.so.1"
 OWN_FILES = pathlib.Path(__file__).parent.parent / "linux"
-
-
-def unpacked_by(program, option, data):
-    """For the formats that Python does not know."""
-    try:
-        return subprocess.run([program, option],
-                              input=data, check=True, stdout=subprocess.PIPE).stdout
-    except (OSError, subprocess.CalledProcessError) as problem:
-        raise foreign.Unavailable(
-            f"the kernel wants {program} to unpack it: {problem}") from problem
-
-
-def vmlinux_of(bzimage):
-    """The ELF inside a bzImage (bytes in, bytes out)."""
-    sectors, magic, = bzimage[0x1f1] or 4, bzimage[0x202:0x206]
-    if magic != b"HdrS":
-        sys.exit("linux.py: not a bzImage")
-    version = struct.unpack_from("<H", bzimage, 0x206)[0]
-    if version < 0x208:
-        sys.exit(f"linux.py: boot protocol {version:#x} does not say where the payload is")
-    offset, length = struct.unpack_from("<II", bzimage, 0x248)
-    payload = bzimage[(sectors + 1) * 512 + offset:][:length]
-    if payload.startswith(b"\xfd7zXZ\0"):
-        # The last four bytes are the uncompressed size, which the decompressor object does not
-        # want.
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(payload)
-    if payload.startswith(b"\x1f\x8b"):
-        return gzip.decompress(payload[:-4])
-    if payload.startswith(b"\x28\xb5\x2f\xfd"):
-        return unpacked_by("zstd", "-dc", payload[:-4])
-    if payload.startswith(b"\x7fELF"):
-        return payload
-    sys.exit(
-        f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
 
 
 def without_zeros(elf):
@@ -233,7 +201,10 @@ def fetch_kernel(folder, apt=()):
 
 def make_guest(out, root, packages, programs):
     out.mkdir(parents=True, exist_ok=True)
-    kernel = vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
+    try:
+        kernel = bzimage.elf_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
+    except host.Refused as problem:
+        raise foreign.Unavailable(str(problem)) from problem
     (out / "vmlinux").write_bytes(without_zeros(kernel))
     root_files = initramfs(root, packages, programs)
     (out / "initramfs.cpio").write_bytes(root_files)
