@@ -138,6 +138,14 @@ $(B)/linux/tried: $(LINUX_TOOLS) $(LINUX_FILES) $(LINUX_PROGRAMS) | $(B)/peer/tr
 	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(LINUX_PROGRAMS)
 	@[ -e $(@D)/unavailable ] || touch $@
 
+# The newest kernel that Debian has, for the long runs.
+.PHONY: newest
+newest: $(B)/linux/newest/tried
+$(B)/linux/newest/tried: $(B)/linux/tried
+	$(say) LINUX $(@D)
+	$(Q)$(PYTHON) tests/tools/linux.py --newest $(B)/linux
+	@[ -e $(@D)/unavailable ] || touch $@
+
 # The peer rig: real Xen with Debian's Linux as dom0 and Xen's own xl, to compare with.
 .PHONY: rig
 rig: $(B)/rig/tried
@@ -252,11 +260,12 @@ do-chosen: all peer
 # small one, large transfers, half an hour of floods, 40 minutes of races and what mistakes these
 # find. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
+          test_linux_dom0.py \
           test_save.py test_save_linux.py test_saved_across.py test_fair.py test_linux_net.py \
           test_cycles.py test_flood_soak.py test_races.py test_mistakes.py test_compare.py \
           test_move.py test_move_linux.py) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
-do-soak: all peer linux rig do-scanner $(COMPARED) \
+do-soak: all peer linux newest rig do-scanner $(COMPARED) \
          $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test

@@ -6,6 +6,7 @@ xenstore-utils and the PV front ends.
     linux.py OUT [PROGRAM...]    OUT gets vmlinux, initramfs.cpio and the same packed,
                                  initramfs.cpio.gz, and OUT/backports those of the newest kernel in
                                  backports; PROGRAM: static programs that go to its /bin
+    linux.py --newest OUT        OUT/newest gets the vmlinux of the newest kernel that Debian has
 
 The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
 OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
@@ -31,6 +32,9 @@ import host
 # boot.
 MODULES = ["xen-blkfront", "xen-netfront"]
 FILE_SYSTEMS = {"ext4": ["crc32c_generic", "ext4"]}
+# What is unpacked of them.
+MODULES_WANTED = ["*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
+                  *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net"))]
 APPLETS_AT_BOOT = ["sh", "mount", "mkdir", "insmod", "mknod", "cat", "echo"]
 # xenstore-utils: one program that goes by many names.
 XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
@@ -190,22 +194,34 @@ def initramfs(modules, packages, programs):
     return archive.finished()
 
 
+def image_of_today(apt=()):
+    return foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
+
+
 def fetch_kernel(folder, apt=()):
     """Where today's linux-image is unpacked, as far as it is needed."""
-    package = foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
-    return foreign.fetch(folder, package, "./boot/vmlinuz-*",
-                         "*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
-                         *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net")),
-                         apt=apt)
+    return foreign.fetch(folder, image_of_today(apt), "./boot/vmlinuz-*", *MODULES_WANTED, apt=apt)
 
 
-def make_guest(out, root, packages, programs):
+def fetch_newest(folder):
+    """The same of the newest, whose kernel and modules are packages of their own."""
+    apt = foreign.newest(folder / "newest")
+    image = image_of_today(apt)
+    foreign.fetch(folder, image.replace("image", "modules"), *MODULES_WANTED, apt=apt)
+    return foreign.fetch(folder, image.replace("image", "binary"), "*/vmlinuz*", apt=apt)
+
+
+def make_kernel(out, root):
     out.mkdir(parents=True, exist_ok=True)
     try:
-        kernel = bzimage.elf_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
+        kernel = bzimage.elf_of(next(root.rglob("vmlinuz*")).read_bytes())
     except host.Refused as problem:
         raise foreign.Unavailable(str(problem)) from problem
     (out / "vmlinux").write_bytes(without_zeros(kernel))
+
+
+def make_guest(out, root, packages, programs):
+    make_kernel(out, root)
     root_files = initramfs(root, packages, programs)
     (out / "initramfs.cpio").write_bytes(root_files)
     (out / "initramfs.cpio.gz").write_bytes(gzip.compress(root_files, 6, mtime=0))
@@ -226,7 +242,8 @@ def attempt(out, make):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    out, *programs = (pathlib.Path(argument) for argument in sys.argv[1:])
+    newest = sys.argv[1] == "--newest"
+    out, *programs = (pathlib.Path(argument) for argument in sys.argv[1 + newest:])
     store = out / "packages"
 
     def packages():
@@ -234,6 +251,9 @@ def main():
             ("busybox-static", "./bin/busybox"), ("xenstore-utils", "./usr/bin/xenstore"),
             ("libxenstore4", "*.so*"), ("libxentoolcore1", "*.so*"))}
 
+    if newest:
+        attempt(out / "newest", lambda: make_kernel(out / "newest", fetch_newest(store)))
+        return
     attempt(out, lambda: make_guest(out, fetch_kernel(store), packages(), programs))
     attempt(out / "backports",
             lambda: make_guest(out / "backports",
