@@ -302,7 +302,7 @@ static int check_header(struct reader *reader)
 
     if (is_bzimage(reader))
         return refuse(reader, "it is a bzImage: what is wanted is the ELF file packed in it, which "
-                              "Linux's scripts/extract-vmlinux takes out");
+                              "`domus-image OUT.elf --bare FILE` takes out");
     if (reader->size < sizeof(*header) || memcmp(reader->file, "\177ELF", 4))
         return refuse(reader, "it is no ELF file");
     memcpy(header, reader->file, sizeof(*header));

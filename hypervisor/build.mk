@@ -35,7 +35,7 @@ HV_COMPILED := $(filter-out hypervisor/entry/offsets.c,$(HV_SOURCES))
 define hypervisor_image
 $(1)_OBJECTS := $(HV_COMPILED:%=$(B)/$(2)/%.o)
 $(1)_LINK     = $$(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack \
-                --no-warn-rwx-segments --build-id=none -T hypervisor/domus.lds $$($(1)_OBJECTS)
+                --no-warn-rwx-segments --build-id=sha1 -T hypervisor/domus.lds $$($(1)_OBJECTS)
 
 $(B)/$(2)/%.c.o: %.c | $$$$(HYPERCALL_LISTS) $(call header,xen/xen.h)
 	$$(say) CC '$$<$(if $(3), ($(3:-D%=%)))'

@@ -93,7 +93,7 @@ $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 # --- the boot archive: attackers, odd kernels, and the configurations of all that tests create ---
 ARCHIVE_CONFIGS += $(wildcard tests/system/configs/*.cfg tests/bench/*.cfg)
 ARCHIVE_GUESTS  += $(filter $(B)/guests/test-attack-%.elf $(B)/guests/test-privilege.elf \
-                            $(B)/guests/test-split-saved.elf,$(GUESTS))
+                            $(B)/guests/test-%-saved.elf,$(GUESTS))
 ARCHIVE_GUESTS  += $(B)/archive/insula-native.elf
 include tests/monitor/build.mk
 
@@ -132,10 +132,18 @@ $(B)/linux/call32: tests/linux/call32.asm
 LINUX_PROGRAMS := $(addprefix $(B)/linux/,work parallel call32) \
                   $(addprefix tests/linux/,load survey)
 LINUX_FILES    := tests/linux/init tests/linux/inittab tests/linux/modprobe
-LINUX_TOOLS    := tests/tools/linux.py tests/tools/foreign.py
+LINUX_TOOLS    := tests/tools/linux.py tests/tools/foreign.py pvguest-sdk/tools/bzimage.py
 $(B)/linux/tried: $(LINUX_TOOLS) $(LINUX_FILES) $(LINUX_PROGRAMS) | $(B)/peer/tried
 	$(say) LINUX $(@D)
 	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(LINUX_PROGRAMS)
+	@[ -e $(@D)/unavailable ] || touch $@
+
+# The newest kernel that Debian has, for the long runs.
+.PHONY: newest
+newest: $(B)/linux/newest/tried
+$(B)/linux/newest/tried: $(B)/linux/tried
+	$(say) LINUX $(@D)
+	$(Q)$(PYTHON) tests/tools/linux.py --newest $(B)/linux
 	@[ -e $(@D)/unavailable ] || touch $@
 
 # The peer rig: real Xen with Debian's Linux as dom0 and Xen's own xl, to compare with.
@@ -256,11 +264,12 @@ do-chosen: all peer
 # small one, large transfers, half an hour of floods, 40 minutes of races and what mistakes these
 # find. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
-          test_saved_across.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
-          test_races.py test_locks.py test_mistakes.py test_compare.py test_move.py \
-          test_move_linux.py) \
+          test_linux_dom0.py \
+          test_save.py test_save_linux.py test_saved_across.py test_fair.py test_linux_net.py \
+          test_cycles.py test_flood_soak.py test_races.py test_locks.py test_mistakes.py test_compare.py \
+          test_move.py test_move_linux.py) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
-do-soak: all peer linux rig do-scanner $(COMPARED) \
+do-soak: all peer linux newest rig do-scanner $(COMPARED) \
          $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test

@@ -2,6 +2,7 @@
 /* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros
  * (advisory 122). */
 #include "machine/boot_info.h"
+#include "machine/symbols.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -29,14 +30,18 @@ static int get_features(struct domain *d, struct xen_feature_info *info)
     return 0;
 }
 
-/* There is none; but a buffer that is no buffer is found first. */
+/* Its size; into a buffer also the identifier, when there is one, and behind its length. */
 static int build_id(struct domain *d, uint64_t arg)
 {
+    const uint32_t size = sizeof(build_id_note.id);
     xen_build_id_t id;
 
     if (arg && read_guest(&id, arg) != 0) return fail(-EFAULT, "the buffer cannot be read");
     if (arg && id.len == 0) return fail(-EINVAL, "a buffer of no size");
-    return fail(-ENODATA, "the image has no build identifier");
+    if (arg && id.len < size) return fail(-ENOBUFS, "the build identifier is longer");
+    if (arg && copy_to_guest(VADDR(arg + sizeof(id)), build_id_note.id, size))
+        return fail(-EFAULT, "the buffer cannot be written");
+    return (int)size;
 }
 
 static int page_size(struct domain *d, uint64_t arg)

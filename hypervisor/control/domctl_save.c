@@ -36,7 +36,8 @@ int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op)
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
     uint64_t size = xsave_mask ? MASKS_BYTES + xsave_size : 0, buffer = (uint64_t)op->buffer.p;
 
-    if (!v || v == current) return fail(-EINVAL, "no such vCPU, or the caller's own");
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (v == current) return fail(-EINVAL, "not the caller's own vCPU");
     if (!op->size && !op->xfeature_mask) {
         op->size = size;
         op->xfeature_mask = xsave_mask;
@@ -76,7 +77,8 @@ int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
     const uint64_t size = op->size;
 
-    if (!v || v == current) return fail(-EINVAL, "no such vCPU, or the caller's own");
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (v == current) return fail(-EINVAL, "not the caller's own vCPU");
     if (size == MASKS_BYTES) return 0;                  /* it has none, and none is set */
     if (!xsave_mask || size < MASKS_BYTES + XSAVE_LEAST || size > MASKS_BYTES + xsave_size)
         return fail(-EINVAL, "a size that no state of this machine has");

@@ -47,10 +47,19 @@ int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     return error;
 }
 
+/* Xen's two ways to say no, for some of the calls. */
+static int check_vcpu(const struct domain *d, uint32_t id)
+{
+    if (id >= d->vcpu_count) return fail(-EINVAL, "the domain has not so many vCPUs");
+    return vcpu_by_id(d, id) ? 0 : fail(-ESRCH, "the vCPU is not made yet");
+}
+
 int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 {
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
-    if (!v) return fail(-ESRCH, "no such vCPU");
+    int error = check_vcpu(d, op->vcpu);
+
+    if (error) return error;
     op->online = v->sched.state != VCPU_DOWN;
     op->blocked = v->sched.state == VCPU_BLOCKED;
     op->running = v->sched.runstate.state == RUNSTATE_running;
@@ -84,8 +93,9 @@ static int write_maps(const struct xen_domctl_vcpuaffinity *op, cpumask_t hard, 
 
 static int check_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
-    if (op->vcpu >= d->vcpu_count) return fail(-EINVAL, "the domain has not so many vCPUs");
-    if (!vcpu_by_id(d, op->vcpu)) return fail(-ESRCH, "the vCPU is not made yet");
+    int error = check_vcpu(d, op->vcpu);
+
+    if (error) return error;
     if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return fail(-EINVAL, "neither hard nor soft affinity asked for");
     return 0;
@@ -126,8 +136,10 @@ int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
 {
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
-    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
-        return fail(-ENOSYS, "a PV guest has no such wire");
-    vcpu_send_nmi(v);
-    return 0;
+    switch (op->trigger) {
+    case XEN_DOMCTL_SENDTRIGGER_NMI: vcpu_send_nmi(v); return 0;
+    case XEN_DOMCTL_SENDTRIGGER_POWER: case XEN_DOMCTL_SENDTRIGGER_SLEEP:
+        return fail(-EINVAL, "a PV guest has no buttons");
+    default: return fail(-ENOSYS, "a PV guest has no such wire");
+    }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The functions of the image by their addresses, from the lowest up: made when it is linked
- * (build.mk), for traces. */
+/* What the linker says of the image (build.mk): its functions by their addresses, from the lowest
+ * up, for traces; and the note by which debuggers and operators know one build from another. */
 #ifndef DOMUS_MACHINE_SYMBOLS_H
 #define DOMUS_MACHINE_SYMBOLS_H
 
@@ -8,5 +8,8 @@
 
 struct symbol { uint64_t address; const char *name; };
 extern const struct symbol symbols_start[], symbols_end[];
+
+struct build_id_note { uint32_t sizes[2], type; char owner[4]; uint8_t id[20]; };
+extern const struct build_id_note build_id_note;
 
 #endif

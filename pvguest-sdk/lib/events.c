@@ -38,11 +38,24 @@ void events_init(void)
         shared_info.evtchn_mask[i] = ~0UL;
 }
 
+/* Which vCPU takes it. While it changes the port is masked. */
+static void assign(evtchn_t port, unsigned int id)
+{
+    for (unsigned int i = 0; i < MOST_CPUS && several_cpus; i++) {
+        if (all_cpus[i] && i != id)
+            clear_bit(port, all_cpus[i]->ports);
+        else if (all_cpus[i])
+            set_bit(port, all_cpus[i]->ports);
+    }
+}
+
 void events_resume(void)
 {
     events_init();
-    for (unsigned int port = 0; port < EVENT_PORTS; port++)
+    for (unsigned int port = 0; port < EVENT_PORTS; port++) {
         bindings[port].handler = NULL;
+        assign(port, 0);
+    }
 }
 
 /* Nothing is handled here meanwhile, which would wait for us. Stores of x86 are seen in order, and
@@ -230,17 +243,6 @@ int event_send(evtchn_t port)
 }
 
 /* ---- binding ---- */
-
-/* Which vCPU takes it. While it changes the port is masked. */
-static void assign(evtchn_t port, unsigned int id)
-{
-    for (unsigned int i = 0; i < MOST_CPUS && several_cpus; i++) {
-        if (all_cpus[i] && i != id)
-            clear_bit(port, all_cpus[i]->ports);
-        else if (all_cpus[i])
-            set_bit(port, all_cpus[i]->ports);
-    }
-}
 
 void event_attach(evtchn_t port, event_handler handler, void *data)
 {

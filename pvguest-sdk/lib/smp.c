@@ -8,6 +8,10 @@
  *
  * A vCPU says in `state` that it goes down, before it does; only when the hypervisor says it has
  * (VCPUOP_is_up) is it brought up again.
+ *
+ * While the guest is saved all are held: up, for the toolstack saves no other's context, and in
+ * that loop, or in the handler of the calls. So each finds its registers in another life, and is
+ * what it was.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -23,7 +27,7 @@
 
 #define GUARD 0x5afe57ac5afe57acUL      /* at the low end of each stack */
 
-enum { ENDED, RUNS, STOPPED };          /* a new one has ended, too */
+enum { ENDED, RUNS, STOPPED, HELD, ANEW };      /* a new one has ended, too */
 
 unsigned int smp_count(void)
 {
@@ -35,28 +39,63 @@ unsigned int smp_count(void)
     return count;
 }
 
+/* Its info, at the beginning of its struct: for good. */
+static int move_info(struct cpu *cpu)
+{
+    struct vcpu_register_vcpu_info op = {
+        .mfn = virt_to_mfn(cpu), .offset = (unsigned long)cpu & (PAGE_SIZE - 1),
+    };
+    return (int)HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_info, cpu->id, &op);
+}
+
 /* ---- on the vCPU itself ---- */
 
-/* Events are masked. Returns when it was brought up again. */
+/* In another life: what the hypervisor keeps for a vCPU, only that one gets again. */
+static void begin_anew(struct cpu *cpu)
+{
+    if (move_info(cpu))
+        panic("pvguest: vCPU %u has no events in its new life\n", cpu->id);
+    time_go_on();
+    __atomic_store_n(&cpu->state, HELD, __ATOMIC_RELEASE);
+}
+
+/* Events are masked. Returns when it is to run. Others that are not held yet may wait for an answer
+ * of one that is. */
+static void stand(struct cpu *cpu, unsigned int state)
+{
+    __atomic_store_n(&cpu->state, state, __ATOMIC_RELEASE);
+    event_send(first_cpu.kick_port);
+    while ((state = __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE)) != RUNS) {
+        if (state == ANEW) {
+            begin_anew(cpu);
+        } else if (state == HELD) {
+            calls_run(cpu);
+            vcpu_yield();
+        } else {
+            HYPERVISOR_vcpu_op(VCPUOP_down, cpu->id, NULL);
+        }
+    }
+}
+
 static void go_down(struct cpu *cpu, unsigned int state)
 {
     while (!calls_close(cpu))
         calls_run(cpu);
-    __atomic_store_n(&cpu->state, state, __ATOMIC_RELEASE);
-    event_send(first_cpu.kick_port);
-    while (READ_ONCE(cpu->state) != RUNS)
-        HYPERVISOR_vcpu_op(VCPUOP_down, cpu->id, NULL);
+    stand(cpu, state);
 }
 
 static void called(evtchn_t port, void *data)
 {
     struct cpu *cpu = data;
+    unsigned int asked;
 
     calls_run(cpu);
-    if (cpu->stop) {
-        cpu->stop = false;
+    asked = cpu->asked;
+    cpu->asked = 0;
+    if (asked == HELD)
+        stand(cpu, HELD);
+    else if (asked)
         go_down(cpu, STOPPED);
-    }
 }
 
 static void first_steps(void)
@@ -74,15 +113,6 @@ static void first_steps(void)
 }
 
 /* ---- what each has ---- */
-
-/* Its info, at the beginning of its struct: for good. */
-static int move_info(struct cpu *cpu)
-{
-    struct vcpu_register_vcpu_info op = {
-        .mfn = virt_to_mfn(cpu), .offset = (unsigned long)cpu & (PAGE_SIZE - 1),
-    };
-    return (int)HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_info, cpu->id, &op);
-}
 
 static void unbind_ports(struct cpu *cpu)
 {
@@ -197,8 +227,13 @@ static struct cpu *find(unsigned int id, unsigned int state)
     return cpu && READ_ONCE(cpu->state) == state ? cpu : NULL;
 }
 
-/* Until it is neither running nor on its way down. */
-static void wait_until_down(struct cpu *cpu)
+static void ask(struct cpu *cpu, unsigned int state)
+{
+    cpu->asked = state;
+    event_send(cpu->call_port);
+}
+
+static void wait_until_it_stands(struct cpu *cpu)
 {
     bool masked = events_save();
 
@@ -210,16 +245,24 @@ static void wait_until_down(struct cpu *cpu)
             break;
         calls_sleep(&first_cpu, 0);
     }
-    while (HYPERVISOR_vcpu_op(VCPUOP_is_up, cpu->id, NULL) > 0)
-        vcpu_yield();
     events_restore(masked);
 }
 
-static int bring_up(struct cpu *cpu)
+/* Until it is neither running nor on its way down. */
+static void wait_until_down(struct cpu *cpu)
+{
+    wait_until_it_stands(cpu);
+    while (HYPERVISOR_vcpu_op(VCPUOP_is_up, cpu->id, NULL) > 0)
+        vcpu_yield();
+}
+
+/* To run, or to be held, which others cannot call. */
+static int bring_up(struct cpu *cpu, unsigned int state)
 {
     wait_until_down(cpu);
-    calls_open(cpu);
-    __atomic_store_n(&cpu->state, RUNS, __ATOMIC_RELEASE);
+    if (state == RUNS)
+        calls_open(cpu);
+    __atomic_store_n(&cpu->state, state, __ATOMIC_RELEASE);
     return (int)HYPERVISOR_vcpu_op(VCPUOP_up, cpu->id, NULL);
 }
 
@@ -238,8 +281,8 @@ int smp_start(unsigned int id, void (*function)(void *argument), void *argument)
     if (all_cpus[id]->state != ENDED) return refused(-EBUSY);
     all_cpus[id]->function = function;
     all_cpus[id]->argument = argument;
-    all_cpus[id]->stop = false;
-    return bring_up(all_cpus[id]);
+    all_cpus[id]->asked = 0;
+    return bring_up(all_cpus[id], RUNS);
 }
 
 bool smp_runs(unsigned int id)
@@ -259,8 +302,7 @@ int smp_stop(unsigned int id)
     struct cpu *cpu = find(id, RUNS);
 
     if (!cpu) return refused(-EINVAL);
-    cpu->stop = true;
-    event_send(cpu->call_port);
+    ask(cpu, STOPPED);
     wait_until_down(cpu);
     return 0;
 }
@@ -270,5 +312,55 @@ int smp_continue(unsigned int id)
     struct cpu *cpu = find(id, STOPPED);
 
     if (!cpu) return refused(-EINVAL);
-    return bring_up(cpu);
+    return bring_up(cpu, RUNS);
+}
+
+/* ---- while the guest is saved ---- */
+
+/* One that was asked may have ended, or stopped, before it knew. */
+static int hold(struct cpu *cpu)
+{
+    if (READ_ONCE(cpu->state) == RUNS) {
+        ask(cpu, HELD);
+        wait_until_it_stands(cpu);
+        cpu->asked = 0;
+    }
+    cpu->was = cpu->state == HELD ? RUNS : cpu->state;
+    return cpu->state == HELD ? 0 : bring_up(cpu, HELD);
+}
+
+/* Nothing rings where a vCPU finds its info at first, in another life. */
+int smp_hold(void)
+{
+    int error = 0;
+
+    for (unsigned int i = 0; several_cpus && i < XEN_LEGACY_MAX_VCPUS; i++)
+        shared_info.vcpu_info[i].evtchn_upcall_mask = 1;
+    for (unsigned int id = 1; id < MOST_CPUS && !error; id++)
+        error = all_cpus[id] ? hold(all_cpus[id]) : 0;
+    return error;
+}
+
+void smp_resume(void)
+{
+    int error = several_cpus ? move_info(&first_cpu) : 0;
+
+    for (unsigned int id = 0; several_cpus && id < MOST_CPUS && !error; id++)
+        error = all_cpus[id] ? bind_ports(all_cpus[id]) : 0;
+    if (error)
+        panic("pvguest: several vCPUs have no ports in their new life\n");
+    for (unsigned int id = 1; id < MOST_CPUS; id++) {
+        if (!all_cpus[id])
+            continue;
+        __atomic_store_n(&all_cpus[id]->state, ANEW, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&all_cpus[id]->state, __ATOMIC_ACQUIRE) == ANEW)
+            vcpu_yield();
+    }
+}
+
+void smp_release(void)
+{
+    for (unsigned int id = 1; id < MOST_CPUS; id++)
+        if (all_cpus[id] && all_cpus[id]->state == HELD)
+            __atomic_store_n(&all_cpus[id]->state, all_cpus[id]->was, __ATOMIC_RELEASE);
 }

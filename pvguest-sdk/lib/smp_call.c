@@ -110,6 +110,8 @@ static void wait_for(struct cpu *self, struct smp_call *call)
         if (queued != DONE)
             calls_sleep(self, 0);
     }
+    if (READ_ONCE(self->asked))         /* to stand still: that rang, too */
+        event_send(self->call_port);
 }
 
 int smp_call(unsigned int id, void (*function)(void *data), void *data)

@@ -18,6 +18,7 @@
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
+#include "smp.h"
 #include "suspend.h"
 
 static LIST(hooks);
@@ -90,8 +91,24 @@ static void renew(void)
     show_p2m();
     own_domid_forget();
     events_resume();
+    smp_resume();
     time_resume();
     console_resume();
+}
+
+/* Others stand still. What leave() says. */
+static long away(void)
+{
+    long result;
+
+    pt_flush();
+    grants_suspend();
+    result = leave();
+    if (!result)
+        renew();
+    if (grants_resume())
+        panic("pvguest: no grant table after a suspend\n");
+    return result;
 }
 
 int suspend(void)
@@ -100,19 +117,15 @@ int suspend(void)
     long result;
 
     if (is_dom0()) return refused(-ENODEV);
-    if (several_cpus) return refused(-EBUSY);
     call_before();
     xs_suspend();
     masked = events_save();
-    pt_flush();
-    grants_suspend();
-    result = leave();
+    result = smp_hold();
+    if (!result)
+        result = away();
     restored = result == 0;
-    if (restored)
-        renew();
-    if (grants_resume())
-        panic("pvguest: no grant table after a suspend\n");
     xs_resume(restored);
+    smp_release();
     events_restore(masked);
     if (restored)
         xs_watch_again();
@@ -147,13 +160,23 @@ static void say_again(struct suspend_hook *hook, bool restored)
         printk("pvguest: the toolstack cannot be told that we can suspend\n");
 }
 
-static void wait_for_request(void *unused)
+int suspend_announce(void)
 {
     static struct suspend_hook hook = { .after = say_again };
+    int error;
+
+    show_p2m();
+    error = say_so();
+    if (!error)
+        suspend_hook(&hook);
+    return error;
+}
+
+static void wait_for_request(void *unused)
+{
     static struct xs_watch watch;
 
-    if (xs_watch(&watch, "control/shutdown") || say_so()) return;
-    suspend_hook(&hook);
+    if (xs_watch(&watch, "control/shutdown") || suspend_announce()) return;
     for (;;) {
         free(xs_watch_wait(&watch, 0));
         answer(&watch);

@@ -170,7 +170,12 @@ void time_resume(void)
     before = latest - system_time();
     if (time_start(0) < 0)
         panic("pvguest: no timer\n");
-    program_first(&first_cpu);
+    time_go_on();
+}
+
+void time_go_on(void)
+{
+    program_first(this_cpu());
 }
 
 void time_init(void)

@@ -24,7 +24,8 @@ INSTALLED = KIT.is_dir()
 
 # The Debian package that a program comes in (deps.sh has what else is needed, and why).
 PACKAGES = {"gdb": "gdb", "grub-mkimage": "grub-common", "pkg-config": "pkgconf",
-            "qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso"}
+            "qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso",
+            "zstd": "zstd", "lz4": "lz4"}
 
 
 class Refused(Exception):

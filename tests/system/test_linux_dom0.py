@@ -2,8 +2,12 @@
 """Debian's Linux as the control domain: the hypervisor starts it in our dom0's place, with an
 initramfs for its archive. It sees the machine's PCI devices, and its own drivers work them: the
 disk is read and written, the card has answers, by interrupts.
+
+DOMUS_CYCLES=n (`make soak`): this Debian's kernel, that of its backports, and the newest that there
+is, each on one, two and four CPUs; else the first on one and the second on four.
 """
 import gzip
+import os
 import re
 
 import pytest
@@ -23,19 +27,25 @@ while read -r module; do insmod "$module"; done < /lib/order
 echo "LINUX UP: $(uname -r)"
 exec setsid cttyhack sh
 """
+EACH = [(folder, cpus) for folder in ("", "backports", "newest") for cpus in (1, 2, 4)]
+BOXES = EACH if "DOMUS_CYCLES" in os.environ else [("", 1), ("backports", 4)]
 PLACE, MARK = 34 << 20, b"read by Linux as dom0"
 
 
 def kernel_package(vmlinux):
     """Where the package of that kernel is unpacked."""
     version = re.search(rb"Linux version (\S+)", vmlinux.read_bytes()).group(1).decode()
-    return linux_box.FOLDER / "packages" / f"linux-image-{version}"
+    return next(linux_box.FOLDER / "packages" / f"linux-{part}-{version}"
+                for part in ("modules", "image")
+                if (linux_box.FOLDER / "packages" / f"linux-{part}-{version}").exists())
 
 
 def initramfs(path, vmlinux):
     """busybox and the drivers of the machine's devices, as far as they are modules, out of the
     packages of the Linux guests."""
-    modules = kernel_package(vmlinux) / "lib/modules"
+    package = kernel_package(vmlinux)
+    modules = next(path for path in (package / "usr/lib/modules", package / "lib/modules")
+                   if path.exists())
     archive = linux.Cpio()
     for folder in ("bin", "dev", "proc", "sys", "lib"):
         archive.directory(folder)
@@ -50,11 +60,12 @@ def initramfs(path, vmlinux):
     return path
 
 
-@pytest.fixture(scope="module", params=["", "backports"], ids=["linux", "linux-backports"])
+@pytest.fixture(scope="module", params=BOXES, ids=lambda box: f"{box[0] or 'linux'}-{box[1]}")
 def box(request):
-    folder = linux_box.FOLDER / request.param
+    kernel, cpus = request.param
+    folder = linux_box.FOLDER / kernel
     linux_box.available(folder)
-    name = f"linux-dom0{request.param and '-'}{request.param}"
+    name = f"linux-dom0-{kernel or 'stable'}-{cpus}"
     disk = machine.fresh_disk(name)
     with disk.open("r+b") as image:
         image.seek(PLACE)
@@ -63,9 +74,10 @@ def box(request):
     vmlinux = folder / "vmlinux"
     modules = [[vmlinux, "console=hvc0"], [initramfs(machine.BUILD / f"{name}.cpio.gz", vmlinux)]]
     with machine.Machine(name, hypervisor=domus,
-                         modules=modules, disk=disk, net="user,id=n0") as linux_machine:
-        linux_machine.disk = disk
-        linux_machine.expect(r"LINUX UP: 6\.\d+", 240)
+                         modules=modules, disk=disk, net="user,id=n0",
+                         smp=cpus) as linux_machine:
+        linux_machine.disk, linux_machine.cpus = disk, cpus
+        linux_machine.expect(r"LINUX UP: \d+\.\d+", 240)
         linux_machine.expect(r"# ", 30)
         yield linux_machine
 
@@ -94,6 +106,7 @@ def test_it_is_the_control_domain(box):
     # the machine's own serial line
     assert "-virq      hvc_console" in ask(box, "cat /proc/interrupts")
     assert not re.search(r"Call Trace|BUG:|Oops|WARNING:", said)
+    assert ask(box, "grep -c ^processor /proc/cpuinfo") == str(box.cpus)
 
 
 def test_its_drivers_have_the_disk_and_the_card(box):

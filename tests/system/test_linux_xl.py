@@ -95,6 +95,8 @@ def test_what_xl_says_of_the_machine(box):
     said = dict(re.findall(r"^(\w+) +: (.*)$", box.done("xl info -n"), re.M))
     assert said["nr_cpus"] == str(machine.SMP) and said["nr_nodes"] == "1"
     assert said["xen_version"].startswith("4.17.0-domus") and said["xen_scheduler"] == "credit"
+    assert len(said["build_id"]) == 40
+    assert bytes.fromhex(said["build_id"]) in machine.DOMUS.path.read_bytes()
     assert 1900 < int(said["total_memory"]) <= 2048
     assert 0 < int(said["free_memory"]) <= int(said["total_memory"]) - 768
     devices = re.findall(r"^0000:00:[\da-f.]+ +(\d+)$", box.done("xl info -n"), re.M)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Saving a guest to a partition of dom0's disk and restoring it, by Domus's own dom0: the example
-that counts (pvguest-sdk/examples/saved.c), and one with disk and card. Linux: test_save_linux.py.
+that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs; and the
+teaching kernel, which runs its own tests meanwhile. Linux: test_save_linux.py.
+
+DOMUS_CYCLES=n (`make soak`): the teaching kernel has 20 lives.
 """
 import os
 import re
@@ -14,6 +17,7 @@ import machine
 
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, saving is Xen's tools' business")
 FOREIGN = b"somebody's file system"
+LIVES = 20 if "DOMUS_CYCLES" in os.environ else 1
 
 
 def real_disk(name):
@@ -23,7 +27,8 @@ def real_disk(name):
     (image.parent / f"{name}.foreign").write_bytes(FOREIGN)
     disk.make_disk(image, [("one", 12, None), ("two", 24, None), ("little", 2, None),
                            ("foreign", 12, image.parent / f"{name}.foreign"),
-                           ("scratch", 16, None)])
+                           ("scratch", 16, None), ("large", 40, None),
+                           ("insula1", 16, machine.BUILD / "native/insula-fs.img")])
     return image
 
 
@@ -148,16 +153,34 @@ def test_what_is_refused(system):
     assert "there is no saved guest" in system.refused("xl restore little")
 
 
-def test_disk_and_card(system):
-    """Both are at work while the guest is saved, and nothing of what they do is lost."""
-    system.create("split-saved.cfg")
-    wait_for(system, r"split-saved: round 3 of life 0", 1)
+@pytest.mark.parametrize("name", ["split-saved", "smp-saved"])
+def test_all_of_it_is_at_work(system, name):
+    """Disk and card, or five vCPUs: nothing of what they do is lost."""
+    system.create(f"{name}.cfg")
+    wait_for(system, rf"{name}: round 3 of life 0", 1)
     for life in range(1, 4):
-        save(system, "-f split-saved two")
+        save(system, f"-f {name} two")
         restore(system, "two")
-        wait_for(system, rf"split-saved: round \d+ of life {life}\b", 2)
-    had = times(system, r"split-saved: round \d+ of life 3\b")
-    save(system, "-cf split-saved two")
-    wait_for(system, r"split-saved: going on", 1)
-    wait_for(system, r"split-saved: round \d+ of life 3\b", had + 3)
+        wait_for(system, rf"{name}: round \d+ of life {life}\b", 2)
+    had = times(system, rf"{name}: round \d+ of life 3\b")
+    save(system, f"-cf {name} two")
+    wait_for(system, rf"{name}: going on", 1)
+    wait_for(system, rf"{name}: round \d+ of life 3\b", had + 3)
     assert "not true" not in system.said() and "RESULT" not in system.said()
+
+
+def test_the_teaching_kernel(system):
+    """Its processes fork, run programs, and write files while it is saved."""
+    system.create("insula1.cfg")
+    system.shell("insula1", "echo remembered > /word; udpecho 7 > /log &")
+    for life in range(LIVES):
+        system.shell("insula1", "tests &")
+        save(system, f"{'-f ' if life else ''}insula1 large")
+        restore(system, "large")
+        wait_for(system, r"\(insula1\) ALL TESTS PASSED", life + 1)
+        assert system.shell("insula1", "cat /word") == "remembered"
+        assert "3 sent, 3 answered" in system.shell("insula1", "ping 10.0.2.10 3 fast")
+    system.shell("insula1", "tests &")
+    save(system, "-cf insula1 large")
+    wait_for(system, r"\(insula1\) ALL TESTS PASSED", LIVES + 1)
+    assert "FAILED" not in system.said() and "PANIC" not in system.said()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Debian packages taken apart, never installed: where the guests come from that nobody here wrote.
 
-fetch() leaves the wanted files of a package in a folder; backports() is the apt that knows Debian's
-newer kernels; grub() is GRUB's PV image. Each raises Unavailable with the reason when Debian's
-archive cannot be reached. A second call fetches nothing.
+fetch() leaves the wanted files of a package in a folder; backports() and newest() are the apt that
+knows Debian's newer kernels; grub() is GRUB's PV image. Each raises Unavailable with the reason
+when Debian's archive cannot be reached. A second call fetches nothing.
 """
 import fnmatch
 import hashlib
@@ -84,8 +84,17 @@ def checksum(root):
 
 
 def backports(folder):
-    """Options for apt-get and apt-cache that make them see this Debian's backports, from the mirror
-    that apt uses, with lists and cache of our own: the machine's apt is not changed."""
+    return suite(folder, "{}-backports")
+
+
+def newest(folder):
+    return suite(folder, "unstable")
+
+
+def suite(folder, wanted):
+    """Options for apt-get and apt-cache that make them see another suite ({}: this Debian's name),
+    from the mirror that apt uses, with lists and cache of our own: the machine's apt is not
+    changed."""
     folder = pathlib.Path(folder).resolve()
     release = re.search(r"^VERSION_CODENAME=(\S+)",
                         pathlib.Path("/etc/os-release").read_text(), re.M)
@@ -96,7 +105,7 @@ def backports(folder):
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     source = folder / "sources.list"
-    source.write_text(f"deb {mirror.splitlines()[0]} {release.group(1)}-backports main\n")
+    source.write_text(f"deb {mirror.splitlines()[0]} {wanted.format(release.group(1))} main\n")
     options = ["-o", f"Dir::Etc::sourcelist={source}",
                "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::Lists={folder}/lists",
                "-o", f"Dir::Cache={folder}/cache"]

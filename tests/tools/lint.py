@@ -43,7 +43,7 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 580, 655
 # Lines of code, at 100 columns; CONTRIBUTING.md, rule 1, has them, too.
-ROOMS = {"lib": 870, "machine": 1930, "memory": 1960,
+ROOMS = {"lib": 870, "machine": 1940, "memory": 1960,
          "domain": 3140, "entry": 1420, "emulate": 1220,
          "calls": 1970, "svm": 440, "control": 1790, "boot": 730, "": 60}
 MONITOR = 6000                      # of pvguest-sdk/monitor, without svm.[ch]

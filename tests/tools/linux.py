@@ -6,13 +6,12 @@ xenstore-utils and the PV front ends.
     linux.py OUT [PROGRAM...]    OUT gets vmlinux, initramfs.cpio and the same packed,
                                  initramfs.cpio.gz, and OUT/backports those of the newest kernel in
                                  backports; PROGRAM: static programs that go to its /bin
+    linux.py --newest OUT        OUT/newest gets the vmlinux of the newest kernel that Debian has
 
 The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
 OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
 taken out of their wrapping, because a PV guest is not loaded by the bzImage's own decompressor, and
-without the zeros, a third of the file, that a loader makes anyway. The layout of the wrapping is
-Documentation/x86/boot.rst's: `payload_offset` and `payload_length` in the setup header say where
-the compressed ELF is.
+without the zeros, a third of the file, that a loader makes anyway.
 """
 import gzip
 import lzma
@@ -24,11 +23,18 @@ import sys
 
 import foreign
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "pvguest-sdk/tools"))
+import bzimage
+import host
+
 # What the initramfs needs beyond busybox: the front ends (modules in Debian's kernel), and a file
 # system, loaded when it is first mounted: each module's signature costs a second of an emulated
 # boot.
 MODULES = ["xen-blkfront", "xen-netfront"]
 FILE_SYSTEMS = {"ext4": ["crc32c_generic", "ext4"]}
+# What is unpacked of them.
+MODULES_WANTED = ["*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
+                  *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net"))]
 APPLETS_AT_BOOT = ["sh", "mount", "mkdir", "insmod", "mknod", "cat", "echo"]
 # xenstore-utils: one program that goes by many names.
 XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
@@ -36,40 +42,6 @@ XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
 # xenconsole and xl do; nobody names it as needed.
 LOADED_LATE = "libgcc_s.so.1"
 OWN_FILES = pathlib.Path(__file__).parent.parent / "linux"
-
-
-def unpacked_by(program, option, data):
-    """For the formats that Python does not know."""
-    try:
-        return subprocess.run([program, option],
-                              input=data, check=True, stdout=subprocess.PIPE).stdout
-    except (OSError, subprocess.CalledProcessError) as problem:
-        raise foreign.Unavailable(
-            f"the kernel wants {program} to unpack it: {problem}") from problem
-
-
-def vmlinux_of(bzimage):
-    """The ELF inside a bzImage (bytes in, bytes out)."""
-    sectors, magic, = bzimage[0x1f1] or 4, bzimage[0x202:0x206]
-    if magic != b"HdrS":
-        sys.exit("linux.py: not a bzImage")
-    version = struct.unpack_from("<H", bzimage, 0x206)[0]
-    if version < 0x208:
-        sys.exit(f"linux.py: boot protocol {version:#x} does not say where the payload is")
-    offset, length = struct.unpack_from("<II", bzimage, 0x248)
-    payload = bzimage[(sectors + 1) * 512 + offset:][:length]
-    if payload.startswith(b"\xfd7zXZ\0"):
-        # The last four bytes are the uncompressed size, which the decompressor object does not
-        # want.
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(payload)
-    if payload.startswith(b"\x1f\x8b"):
-        return gzip.decompress(payload[:-4])
-    if payload.startswith(b"\x28\xb5\x2f\xfd"):
-        return unpacked_by("zstd", "-dc", payload[:-4])
-    if payload.startswith(b"\x7fELF"):
-        return payload
-    sys.exit(
-        f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
 
 
 def without_zeros(elf):
@@ -222,19 +194,34 @@ def initramfs(modules, packages, programs):
     return archive.finished()
 
 
+def image_of_today(apt=()):
+    return foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
+
+
 def fetch_kernel(folder, apt=()):
     """Where today's linux-image is unpacked, as far as it is needed."""
-    package = foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
-    return foreign.fetch(folder, package, "./boot/vmlinuz-*",
-                         "*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
-                         *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net")),
-                         apt=apt)
+    return foreign.fetch(folder, image_of_today(apt), "./boot/vmlinuz-*", *MODULES_WANTED, apt=apt)
+
+
+def fetch_newest(folder):
+    """The same of the newest, whose kernel and modules are packages of their own."""
+    apt = foreign.newest(folder / "newest")
+    image = image_of_today(apt)
+    foreign.fetch(folder, image.replace("image", "modules"), *MODULES_WANTED, apt=apt)
+    return foreign.fetch(folder, image.replace("image", "binary"), "*/vmlinuz*", apt=apt)
+
+
+def make_kernel(out, root):
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        kernel = bzimage.elf_of(next(root.rglob("vmlinuz*")).read_bytes())
+    except host.Refused as problem:
+        raise foreign.Unavailable(str(problem)) from problem
+    (out / "vmlinux").write_bytes(without_zeros(kernel))
 
 
 def make_guest(out, root, packages, programs):
-    out.mkdir(parents=True, exist_ok=True)
-    kernel = vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
-    (out / "vmlinux").write_bytes(without_zeros(kernel))
+    make_kernel(out, root)
     root_files = initramfs(root, packages, programs)
     (out / "initramfs.cpio").write_bytes(root_files)
     (out / "initramfs.cpio.gz").write_bytes(gzip.compress(root_files, 6, mtime=0))
@@ -255,7 +242,8 @@ def attempt(out, make):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    out, *programs = (pathlib.Path(argument) for argument in sys.argv[1:])
+    newest = sys.argv[1] == "--newest"
+    out, *programs = (pathlib.Path(argument) for argument in sys.argv[1 + newest:])
     store = out / "packages"
 
     def packages():
@@ -263,6 +251,9 @@ def main():
             ("busybox-static", "./bin/busybox"), ("xenstore-utils", "./usr/bin/xenstore"),
             ("libxenstore4", "*.so*"), ("libxentoolcore1", "*.so*"))}
 
+    if newest:
+        attempt(out / "newest", lambda: make_kernel(out / "newest", fetch_newest(store)))
+        return
     attempt(out, lambda: make_guest(out, fetch_kernel(store), packages(), programs))
     attempt(out / "backports",
             lambda: make_guest(out / "backports",

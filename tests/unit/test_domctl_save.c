@@ -110,7 +110,7 @@ static void getting_state(void **state)
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
     op.u.vcpuextstate.size = 16 + AREA;
     op.u.vcpuextstate.vcpu = 3;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EINVAL);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -ESRCH);
     op.u.vcpuextstate.vcpu = 1;
     op.u.vcpuextstate.buffer.p = NOT_THERE;
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuextstate, GUEST), -EFAULT);
@@ -186,7 +186,7 @@ static void state_that_cannot_be_set(void **state)
     refused_with(-ENOMEM);
     answers.no_memory = false;
     op.u.vcpuextstate.vcpu = 3;
-    refused_with(-EINVAL);
+    refused_with(-ESRCH);
     op.u.vcpuextstate.vcpu = 1;
     op.u.vcpuextstate.buffer.p = NOT_THERE;
     refused_with(-EFAULT);

@@ -119,7 +119,7 @@ static void what_a_vcpu_does(void **state)
         assert_int_equal(info->cpu, i % 2 ? 5 : 0);
     }
     op.u.getvcpuinfo.vcpu = 3;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), -ESRCH);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), -EINVAL);
     guest.vcpus[0] = NULL;
     op.u.getvcpuinfo.vcpu = 0;
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), -ESRCH);
@@ -133,6 +133,10 @@ static void sending_an_nmi(void **state)
     t->vcpu = 1;
     t->trigger = XEN_DOMCTL_SENDTRIGGER_RESET;
     assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), -ENOSYS);
+    t->trigger = XEN_DOMCTL_SENDTRIGGER_POWER;
+    assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), -EINVAL);
+    t->trigger = XEN_DOMCTL_SENDTRIGGER_SLEEP;
+    assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), -EINVAL);
     t->trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
     t->vcpu = 3;
     assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), -ESRCH);

@@ -168,6 +168,13 @@ int time_start(unsigned int id)
     return bind();
 }
 
+static unsigned int went_on[VCPUS];
+
+void time_go_on(void)
+{
+    went_on[cpu_id()]++;
+}
+
 void event_mask(evtchn_t port)
 {
     port_masked[port] = true;
@@ -341,7 +348,7 @@ static void stops_and_goes_on(void **state)
         assert_int_equal(smp_start(2, add, NULL), -EBUSY);
         assert_int_equal(smp_continue(2), -EINVAL);
         assert_int_equal(smp_stop(2), 0);
-        assert_false(vcpus[2].up || all_cpus[2]->stop);
+        assert_false(vcpus[2].up || all_cpus[2]->asked);
         assert_true(smp_runs(2));
         assert_int_equal(smp_start(2, add, NULL), -EBUSY);
         assert_int_equal(smp_stop(2), -EINVAL);
@@ -370,7 +377,7 @@ static void stops_while_it_ends(void **state)
         assert_false(smp_runs(3));
     }
     sum = let_go = 0;
-    all_cpus[3]->stop = true;                   /* as when it had ended before it saw that */
+    all_cpus[3]->asked = 2;                     /* as when it had ended before it saw that */
     assert_int_equal(smp_start(3, wait_here, NULL), 0);
     assert_int_equal(smp_call(3, add_one, NULL), 0);
     __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
@@ -427,6 +434,107 @@ static void called_while_it_ends(void **state)
     assert_true(accepted >= 60 * 25);
 }
 
+/* --- saved and restored ---------------------------------------------------------------------- */
+
+/* All are up, wherever they were, and nobody calls one that does not run. */
+static void hold_all(void)
+{
+    bool was = events_save();
+
+    memset(&shared_info.vcpu_info, 0, sizeof(shared_info.vcpu_info));
+    assert_int_equal(smp_hold(), 0);
+    for (unsigned int id = 0; id < VCPUS; id++) {
+        assert_true(vcpus[id].up);
+        assert_true(shared_info.vcpu_info[id].evtchn_upcall_mask);
+    }
+    events_restore(was);
+}
+
+/* vCPU 1 has ended, 2 runs, 3 is stopped: what they are after a life, too. */
+static void are_what_they_were(unsigned int calls)
+{
+    bool was = events_save();
+
+    smp_release();
+    events_restore(was);
+    smp_wait(1);
+    smp_wait(3);
+    assert_true(!smp_runs(1) && smp_runs(2) && smp_runs(3));
+    assert_false(vcpus[1].up || vcpus[3].up);
+    assert_int_equal(smp_call(1, add_one, NULL), -ENODEV);
+    assert_int_equal(smp_call(2, add_one, NULL), 0);
+    assert_int_equal(smp_call(3, add_one, NULL), -ENODEV);
+    assert_int_equal(sum, calls);
+    assert_int_equal(needless_ups, 0);
+}
+
+static void lives(void **state)
+{
+    sum = let_go = 0;
+    for (unsigned int id = 2; id <= 3; id++)
+        assert_int_equal(smp_start(id, wait_here, NULL), 0);
+    assert_int_equal(smp_stop(3), 0);
+    hold_all();                                 /* the same life */
+    are_what_they_were(1);
+    assert_int_equal(went_on[1] + went_on[2] + went_on[3], 0);
+    for (unsigned int life = 1; life <= 5; life++) {
+        hold_all();
+        for (unsigned int id = 0; id < VCPUS; id++)
+            vcpus[id].info = 0;
+        bound = unbound = 0;
+        smp_resume();
+        assert_int_equal(bound, 2 + 3 * 3);     /* calls and rings, and timers */
+        assert_int_equal(vcpus[0].info, (uint64_t)&first_cpu);
+        for (unsigned int id = 1; id < VCPUS; id++)
+            assert_true(vcpus[id].info == (uint64_t)all_cpus[id] && went_on[id] == life);
+        are_what_they_were(1 + life);
+    }
+    assert_int_equal(smp_continue(3), 0);
+    assert_int_equal(smp_start(1, add_one, NULL), 0);
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    for (unsigned int id = 1; id < VCPUS; id++)
+        smp_wait(id);
+    assert_int_equal(sum, 1 + 5 + 1);
+}
+
+/* It ends in the moment in which it is to be held; it cannot be brought up; and it waits for an
+ * answer of one that is held already. */
+static void ask_the_other(void *unused)
+{
+    for (unsigned int i = 0; i < 20; i++)
+        smp_call(1, add_one, NULL);
+    wait_here(NULL);
+}
+
+static void held_in_the_middle(void **state)
+{
+    bool was;
+
+    for (unsigned int i = 0; i < 60; i++) {
+        let_go = 0;
+        assert_int_equal(smp_start(1, wait_here, NULL), 0);
+        assert_int_equal(smp_start(2, ask_the_other, NULL), 0);
+        __atomic_store_n(&let_go, i % 2, __ATOMIC_SEQ_CST);
+        hold_all();
+        was = events_save();
+        smp_release();
+        events_restore(was);
+        __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+        smp_wait(1);
+        smp_wait(2);
+        assert_false(smp_runs(1) || smp_runs(2));
+    }
+    refused_command = VCPUOP_up;
+    was = events_save();
+    assert_int_equal(smp_hold(), -EPERM);
+    smp_release();
+    events_restore(was);
+    refused_command = ~0u;
+    assert_false(smp_runs(1));
+    assert_int_equal(smp_start(1, add_one, NULL), 0);
+    smp_wait(1);
+}
+
 static void only_vcpu_0_starts(void **state)
 {
     volatile unsigned int panics = 0;
@@ -454,6 +562,8 @@ int main(void)
         cmocka_unit_test(stops_while_it_ends),
         cmocka_unit_test(waiting_is_sleeping),
         cmocka_unit_test(called_while_it_ends),
+        cmocka_unit_test(lives),
+        cmocka_unit_test(held_in_the_middle),
         cmocka_unit_test(only_vcpu_0_starts),
     };
 

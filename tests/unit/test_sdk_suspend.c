@@ -19,6 +19,7 @@
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
+#include "pvguest-sdk/lib/smp.h"
 #include "pvguest-sdk/lib/suspend.h"
 
 _Alignas(4096) struct shared_info shared_info;
@@ -27,6 +28,7 @@ struct start_info *start_info = &info;
 unsigned long *p2m, nr_pages = 100, kernel_root_mfn;
 static char steps[400];
 static long answer;
+static int cannot_hold;
 static bool store, no_thread, masked;
 static unsigned int said;
 static void (*waiting)(void *);
@@ -74,6 +76,14 @@ STEP(own_domid_forget)
 STEP(events_resume)
 STEP(time_resume)
 STEP(console_resume)
+STEP(smp_resume)
+STEP(smp_release)
+int smp_hold(void)
+{
+    assert_true(masked);
+    step("smp_hold");
+    return cannot_hold;
+}
 int pt_flush(void)
 {
     step("pt_flush");
@@ -123,9 +133,11 @@ struct thread *thread_create(const char *name, void (*function)(void *), void *a
 
 /* --- the store, in which control/shutdown says one word after the other ----------------------- */
 
-#define LIFE "xs_suspend pt_flush grants_suspend shared_info_suspend leave shared_info_resume "
-#define OTHER_LIFE LIFE "own_domid_forget events_resume time_resume console_resume grants_resume " \
-                   "xs_resume:restored xs_watch_again "
+#define LIFE "xs_suspend smp_hold pt_flush grants_suspend shared_info_suspend leave " \
+             "shared_info_resume "
+#define SAME_LIFE  LIFE "grants_resume xs_resume smp_release "
+#define OTHER_LIFE LIFE "own_domid_forget events_resume smp_resume time_resume console_resume " \
+                   "grants_resume xs_resume:restored smp_release xs_watch_again "
 
 /* What cannot be written while it is read, how the call ends, what is done, how much is said. */
 static const struct word { const char *says, *cannot_write; long answer; const char *steps;
@@ -136,8 +148,8 @@ static const struct word { const char *says, *cannot_write; long answer; const c
       "control/shutdown '' " OTHER_LIFE "control/feature-suspend 1 ", 0 },
     { "suspend", "control/feature-suspend", 0, "control/shutdown '' " OTHER_LIFE, 1 },
     /* this store knows it */
-    { "suspend", NULL, 1, "control/shutdown '' " LIFE "grants_resume xs_resume ", 0 },
-    { "suspend", NULL, -5, "control/shutdown '' " LIFE "grants_resume xs_resume ", 1 },
+    { "suspend", NULL, 1, "control/shutdown '' " SAME_LIFE, 0 },
+    { "suspend", NULL, -5, "control/shutdown '' " SAME_LIFE, 1 },
 }, *word;
 static jmp_buf no_more_words;
 static const char *cannot_write;
@@ -192,7 +204,8 @@ static int set_up(void **state)
 {
     *steps = 0;
     info = (struct start_info){ .store_mfn = 5, .console.domU.mfn = 6 };
-    several_cpus = store = no_thread = false;
+    store = no_thread = false;
+    cannot_hold = 0;
     no_watch = false;
     cannot_write = NULL;
     answer = said = 0;
@@ -208,10 +221,7 @@ static void another_life(void **state)
 
     suspend_hook(&hook);
     assert_int_equal(suspend(), 0);
-    assert_string_equal(steps, "before xs_suspend pt_flush grants_suspend shared_info_suspend "
-                        "leave shared_info_resume own_domid_forget events_resume time_resume "
-                        "console_resume grants_resume xs_resume:restored xs_watch_again "
-                        "after:restored ");
+    assert_string_equal(steps, "before " OTHER_LIFE "after:restored ");
     assert_true(kernel_root_mfn == virt_to_mfn((void *)0x5000) && is_shown());
     assert_true(info.store_mfn == 7 && info.console.domU.mfn == 8);
     suspend_unhook(&hook);
@@ -224,8 +234,7 @@ static void the_same_life(void **state)
     suspend_hook(&hook);
     answer = 1;
     assert_int_equal(suspend(), 1);
-    assert_string_equal(steps, "before xs_suspend pt_flush grants_suspend shared_info_suspend "
-                        "leave shared_info_resume grants_resume xs_resume after ");
+    assert_string_equal(steps, "before " SAME_LIFE "after ");
     assert_true(info.store_mfn == 5 && info.console.domU.mfn == 6);
     suspend_unhook(&hook);
 }
@@ -235,9 +244,11 @@ static void who_cannot(void **state)
     info.flags = SIF_INITDOMAIN;
     assert_int_equal(suspend(), -ENODEV);
     info.flags = 0;
-    several_cpus = true;
-    assert_int_equal(suspend(), -EBUSY);
     assert_string_equal(steps, "");
+    cannot_hold = -EPERM;                       /* a vCPU is not to be had */
+    assert_int_equal(suspend(), -EPERM);
+    assert_string_equal(steps, "xs_suspend smp_hold xs_resume smp_release ");
+    assert_false(masked);
     assert_int_equal(suspend_when_asked(), -ENODEV);
     store = true;
     assert_false(is_shown());
@@ -245,7 +256,6 @@ static void who_cannot(void **state)
     assert_true(is_shown());
     no_thread = true;
     assert_int_equal(suspend_when_asked(), -ENOMEM);
-    several_cpus = false;
 }
 
 /* As the thread does that waits for words of the toolstack: not without a watch, nor when nobody

@@ -6,11 +6,13 @@
 #include "ring0_host.h"
 #include "boot/boot.h"
 #include "machine/console.h"
+#include "machine/symbols.h"
 #include <abi/version.h>
 #include <xen/features.h>
 #include <xen/version.h>
 
 struct boot_info boot_info;
+const struct build_id_note build_id_note = { .owner = "GNU", .id = { 1, 2, 3, [19] = 20 } };
 static struct domain control, guest;
 static struct vcpu controls, guests;
 
@@ -137,15 +139,27 @@ static void features(void **state)
     assert_int_equal(version(&guests, XENVER_get_features, (void *)NOT_THERE), -EFAULT);
 }
 
-static void no_build_id(void **state)
+/* Only the identifier is written, whatever room there is. */
+static void build_ids(void **state)
 {
-    xen_build_id_t id = { .len = 0 };
+    struct { uint32_t len; uint8_t buf[24]; } id = { .len = 0 }, want;
 
-    assert_int_equal(version(&guests, XENVER_build_id, NULL), -ENODATA);
-    assert_int_equal(version(&guests, XENVER_build_id, (void *)NOT_THERE), -EFAULT);
-    assert_int_equal(version(&guests, XENVER_build_id, &id), -EINVAL);
-    id.len = 1;
-    assert_int_equal(version(&guests, XENVER_build_id, &id), -ENODATA);
+    assert_int_equal(version(&guests, XENVER_build_id, NULL), -EPERM);
+    assert_int_equal(version(&controls, XENVER_build_id, NULL), 20);
+    assert_int_equal(version(&controls, XENVER_build_id, (void *)NOT_THERE), -EFAULT);
+    assert_int_equal(version(&controls, XENVER_build_id, &id), -EINVAL);
+    for (unsigned int length = 1; length <= sizeof(id.buf); length++) {
+        memset(&id, 0x77, sizeof(id));
+        id.len = length;
+        want = id;
+        if (length >= 20)
+            memcpy(want.buf, build_id_note.id, 20);
+        assert_int_equal(version(&controls, XENVER_build_id, &id), length < 20 ? -ENOBUFS : 20);
+        assert_memory_equal(&id, &want, sizeof(id));
+    }
+    read_only = &id.buf[12];
+    assert_int_equal(version(&controls, XENVER_build_id, &id), -EFAULT);
+    read_only = NULL;
 }
 
 /* --- text --- */
@@ -218,7 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(texts, set_up),
         cmocka_unit_test_setup(features, set_up),
-        cmocka_unit_test_setup(no_build_id, set_up),
+        cmocka_unit_test_setup(build_ids, set_up),
         cmocka_unit_test_setup(text_goes_out, set_up),
         cmocka_unit_test_setup(text_comes_in, set_up),
     };

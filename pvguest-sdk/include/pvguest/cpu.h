@@ -31,7 +31,7 @@ struct cpu {
     uint32_t call_port, timer_port;
     struct smp_call *calls;     /* to be run here, the last one first */
     unsigned int state;         /* lib/smp.c */
-    bool stop;                  /* somebody wants it to stand still */
+    unsigned int asked, was;    /* to stand still how; while it is held: what it was */
     void (*function)(void *argument);
     void *argument, *stack;
     struct timer *timers;       /* sorted by when; events masked */

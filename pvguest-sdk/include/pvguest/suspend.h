@@ -7,7 +7,9 @@
  * the front ends of drivers/; ports that a program has bound are gone, grants that it has given
  * are void, and what it has mapped of others it must have unmapped. Hooks are for all that.
  *
- * For threads, on a guest of one vCPU.
+ * For threads. Other vCPUs stand still meanwhile, outside of locks and handlers, and go on, or stay
+ * stopped or down, as they were; with timers and calls. What one of them does with the numbers of
+ * machine frames it must have finished before: by a hook, or with events masked.
  */
 #ifndef PVGUEST_SUSPEND_H
 #define PVGUEST_SUSPEND_H
@@ -29,13 +31,16 @@ void suspend_unhook(struct suspend_hook *hook);
 
 /*
  * Now. 0: this is a new life; 1: the domain goes on as it was (it was a checkpoint, or saving
- * failed); -EBUSY: there are more vCPUs than one, -ENODEV: there is nobody who could save us
- * (dom0), or what the hypervisor says.
+ * failed); -ENODEV: there is nobody who could save us (dom0), or what the hypervisor says.
  */
 int suspend(void);
 
 /* From now on a thread suspends when the toolstack asks for it (control/shutdown says "suspend";
  * other words are left to others), and the toolstack is told so. -ENODEV without a XenStore. */
 int suspend_when_asked(void);
+
+/* For who watches that word himself, and calls suspend(): the toolstack is told that he does, here
+ * and where he is restored. Once; 0, or XenStore's error. */
+int suspend_announce(void);
 
 #endif

@@ -356,8 +356,6 @@ static void vcpus(void)
     CHECK_IS(domctl(&op), 0);
     CHECK(op.u.getvcpuinfo.cpu_time > before);
     CHECK(info_of(other.id).cpu_time >= op.u.getvcpuinfo.cpu_time);
-    op.u.getvcpuinfo.vcpu = 1;
-    CHECK_REFUSED(domctl(&op));
 
     op = (struct xen_domctl){ .cmd = XEN_DOMCTL_getvcpuaffinity, .domain = other.id };
     op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
@@ -370,21 +368,50 @@ static void vcpus(void)
     op.u.vcpuaffinity.flags = 0;
     CHECK_REFUSED(domctl(&op));
     op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
-    op.u.vcpuaffinity.vcpu = 1;
-    CHECK_REFUSED(domctl(&op));
     op.cmd = XEN_DOMCTL_setvcpuaffinity;
-    op.u.vcpuaffinity.vcpu = 0;
     map[0] = map[1] = map[2] = 0;
     CHECK_REFUSED(domctl(&op));                                     /* on no CPU at all */
     map[0] = 1;
     CHECK_IS(domctl(&op), 0);
     op = (struct xen_domctl){ .cmd = XEN_DOMCTL_sendtrigger, .domain = other.id };
     op.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_POWER;
-    CHECK_REFUSED(domctl(&op));
-    op.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
-    op.u.sendtrigger.vcpu = 1;
-    CHECK_REFUSED(domctl(&op));
+    CHECK_IS(domctl(&op), -EINVAL);
+    op.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_INIT;
+    CHECK_IS(domctl(&op), -ENOSYS);
     CHECK_REFUSED(domctl_on(9999, other.id));
+}
+
+/* Of a domain with two vCPUs that are not made yet: what each call says of the first, and of a
+ * third. */
+static void missing_vcpus(void)
+{
+    static const struct { uint32_t cmd; int not_made, beyond; } calls[] = {
+        { XEN_DOMCTL_setvcpucontext, -EINVAL, -EINVAL },
+        { XEN_DOMCTL_getvcpucontext, -EINVAL, -EINVAL },
+        { XEN_DOMCTL_getvcpuinfo, -ESRCH, -EINVAL },
+        { XEN_DOMCTL_setvcpuaffinity, -ESRCH, -EINVAL },
+        { XEN_DOMCTL_getvcpuaffinity, -ESRCH, -EINVAL },
+        { XEN_DOMCTL_setvcpuextstate, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_getvcpuextstate, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_set_ext_vcpucontext, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_get_ext_vcpucontext, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_set_vcpu_msrs, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_get_vcpu_msrs, -ESRCH, -ESRCH },
+        { XEN_DOMCTL_sendtrigger, -ESRCH, -ESRCH },
+    };
+    struct xen_domctl wish = good_wish();
+
+    NEED(domctl(&wish) == 0);
+    for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        struct xen_domctl op = { .cmd = calls[i].cmd, .domain = wish.domain };
+
+        CHECK_IS(domctl(&op), calls[i].not_made);
+        op.u.getvcpuinfo.vcpu = op.u.sendtrigger.vcpu = 2;      /* in all others it comes first */
+        CHECK_IS(domctl(&op), calls[i].beyond);
+        op.domain = 999;
+        CHECK_IS(domctl(&op), -ESRCH);
+    }
+    domain_unmake(wish.domain);
 }
 
 /* The log after a debug key. */
@@ -618,6 +645,7 @@ void test_main(void)
     hypercall_pages();
     contexts();
     vcpus();
+    missing_vcpus();
     small_wishes();
     the_machine();
     domus_op();

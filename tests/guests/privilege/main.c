@@ -65,21 +65,19 @@ static void look(struct picture *p)
 
 /*
  * What dom0 of real Xen is not asked: what only we have or only Xen has (idle times and a memory
- * map for dom0, a build identifier, what is refused by design), and interrupts, which there want a
- * device behind them.
+ * map for dom0, what is refused by design), and interrupts, which there want a device behind them.
  */
 static bool not_on_xen(const struct row *row)
 {
     static const char *const names[] = { "XENPF_getidletime",       "XENMEM_memory_map",
-                                         "XENVER_build_id",         "EVTCHNOP_bind_pirq",
+                                         "XENPF_enter_acpi_sleep",  "EVTCHNOP_bind_pirq",
                                          "PHYSDEVOP_eoi",           "PHYSDEVOP_map_pirq",
                                          "PHYSDEVOP_unmap_pirq",    "PHYSDEVOP_irq_status_query",
                                          "PHYSDEVOP_get_free_pirq", "PHYSDEVOP_prepare_msix",
                                          "PHYSDEVOP_release_msix",  "XEN_DOMCTL_irq_permission",
                                          "GNTTABOP_transfer",       "GNTTABOP_swap_grant_ref",
                                          "GNTTABOP_cache_flush",    "GNTTABOP_get_status_frames",
-                                         "EVTCHNOP_init_control",    "XENMEM_acquire_resource",
-                                         "XENPF_enter_acpi_sleep" };
+                                         "EVTCHNOP_init_control",   "XENMEM_acquire_resource" };
 
     for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(row->name, names[i]) == 0)

@@ -67,6 +67,11 @@ static void ports(void)
     UNANSWERED(events, EVTCHNOP_bind_ipi, (struct evtchn_bind_ipi){ .vcpu = 0 });
 }
 
+static void the_build_id(void)
+{
+    UNANSWERED(HYPERVISOR_xen_version, XENVER_build_id, (uint32_t){ 24 });   /* so much room */
+}
+
 static void the_grant_table(void)
 {
     UNANSWERED(grants, GNTTABOP_setup_table, (struct gnttab_setup_table){ .dom = DOMID_SELF });
@@ -127,6 +132,7 @@ void refused_answers(void)
 
     NEED(there > 0);
     ports();
+    the_build_id();
     the_grant_table();
     UNANSWERED(vcpu, VCPUOP_get_runstate_info, (struct vcpu_runstate_info){ 0 });
     interrupts();

@@ -123,7 +123,7 @@ static void bad_vcpus(domid_t there)
     CHECK_REFUSED(control(XEN_DOMCTL_setvcpucontext, there));
 
     op.u.getvcpuinfo.vcpu = 1;
-    CHECK_IS(control(XEN_DOMCTL_getvcpuinfo, there), -ESRCH);
+    CHECK_IS(control(XEN_DOMCTL_getvcpuinfo, there), -EINVAL);
     op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .vcpu = 1,
                                                           .flags = XEN_VCPUAFFINITY_HARD };
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -EINVAL);
@@ -137,10 +137,15 @@ static void bad_vcpus(domid_t there)
     CHECK_IS(control(XEN_DOMCTL_setvcpuaffinity, there), -EINVAL);
     op.u.vcpuaffinity.cpumap_hard.nr_bits = 4097;
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -E2BIG);
+    op.u.vcpuextstate = (struct xen_domctl_vcpuextstate){ .vcpu = 0 };
+    CHECK_IS(control(XEN_DOMCTL_getvcpuextstate, DOMID_SELF), -EINVAL);
+    CHECK_IS(control(XEN_DOMCTL_setvcpuextstate, DOMID_SELF), -EINVAL);
     op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_NMI,
                                                         .vcpu = 1 };
     CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -ESRCH);
     op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_POWER };
+    CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -EINVAL);
+    op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_INIT };
     CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -ENOSYS);
 }
 

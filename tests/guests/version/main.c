@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xen_version tells who is there: 4.17, the capabilities a 64-bit PV guest looks for, where the M2P
- * is; buffers come back padded with zeroes and with nothing of the hypervisor's stack in them; bad
- * pointers are -EFAULT, unknown questions -ENOSYS. Idea: XSA-122 (uninitialised bytes in version
- * sub-operations).
+ * is, which build it is; buffers come back padded with zeroes and with nothing of the hypervisor's
+ * stack in them; bad pointers are -EFAULT, unknown questions -ENOSYS. Idea: XSA-122 (uninitialised
+ * bytes in version sub-operations).
  */
 #include "../lib/test.h"
 
@@ -41,6 +41,20 @@ static void padded(const char *text, size_t size)
     test_passed();
 }
 
+/* 20 bytes, not all the same; nothing is written where there is too little room. */
+static void build_id(void)
+{
+    struct { uint32_t len; uint8_t buf[24]; } id = { .len = 19 };
+    uint8_t none[24] = { 0 };
+
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_build_id, NULL), 20);
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_build_id, &id), -ENOBUFS);
+    CHECK(!memcmp(id.buf, none, sizeof(none)));
+    id.len = sizeof(id.buf);
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_build_id, &id), 20);
+    CHECK(memcmp(id.buf, id.buf + 1, 19) && !memcmp(id.buf + 20, none, 4));
+}
+
 void test_main(void)
 {
     struct xen_feature_info features = { .submap_idx = 0 };
@@ -72,4 +86,5 @@ void test_main(void)
     CHECK_IS(HYPERVISOR_xen_version(XENVER_extraversion, (void *)0xffff800000001000UL), -EFAULT);
     CHECK_IS(HYPERVISOR_xen_version(XENVER_get_features, (void *)0x123), -EFAULT);
     CHECK_IS(HYPERVISOR_xen_version(9999, &buffer), -ENOSYS);
+    build_id();
 }
