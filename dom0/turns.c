@@ -33,11 +33,32 @@ static struct lane {
 
 static void (*wake_lane)(enum turn_lane lane);
 static uint64_t (*work_for)(uint16_t domid);
+static struct turns_domain *payer;      /* Of what dom0 does just now; NULL: itself. */
 
 void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid))
 {
     wake_lane = wake;
     work_for = whom;
+    payer = NULL;
+}
+
+/* --- who pays --- */
+
+/* From now on. For what was until now, so many nanoseconds, who paid before. */
+static uint64_t pays(struct turns_domain *domain)
+{
+    uint64_t ns = work_for(domain ? domain->domid : 0);
+
+    if (payer)
+        payer->nanoseconds += ns;
+    payer = domain;
+    return ns;
+}
+
+void turns_rest(void)
+{
+    if (payer)
+        pays(NULL);
 }
 
 /* --- who there is --- */
@@ -101,6 +122,8 @@ void turns_leave(struct turn *turn)
             list_remove(&domain->waiting[lane]);
     events_restore(masked);
     if (domain->services) return;
+    if (payer == domain)
+        turns_rest();
     list_remove(&domain->all);
     free(domain);
 }
@@ -174,7 +197,7 @@ static struct turns_domain *choose(enum turn_lane lane)
 
     for (; lane == LANE_QUICK && domain && domain != said; domain = first_domain(lane)) {
         said = domain;
-        (void)work_for(domain->domid);
+        pays(domain);
     }
     return domain;
 }
@@ -219,11 +242,10 @@ bool turns_take(enum turn_lane lane)
     domain->turns[turn->kind]++;
     lanes[lane].served = turn;
     more = turn->serve(turn->owner, turn_rules[turn->kind].budget);
-    /* Who sleeps lets others work meanwhile: there, a turn is a turn. */
-    if (lane == LANE_QUICK) {
-        ns = work_for(0);
-        domain->nanoseconds += ns;
-    }
+    /* Who sleeps lets others work meanwhile: there, a turn is a turn. Elsewhere he pays on, or who
+     * has us woken for nothing would have it for nothing. */
+    if (lane == LANE_QUICK)
+        ns = pays(domain);
     lanes[lane].served = NULL;
     if (more)
         turns_mark(turn);

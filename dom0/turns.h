@@ -11,6 +11,9 @@
  * else asks for how much, and who has just had a turn that took long waits as long. Time in which a
  * domain asks for nothing is not saved up, but for TURN_CREDIT_NS.
  *
+ * Who has a turn pays for what dom0 does until the next one begins, too: for the way there, on
+ * which events are heard, and the sleep before. Only another thread's work (turns_rest) is dom0's.
+ *
  * Two lanes: services in the first never sleep; the second is for work that does (back ends'
  * states, read from XenStore). The machine's own devices are domain 0's services and wait in the
  * same queue. Between any two turns every other thread of dom0 (the prompt, commands, the
@@ -94,6 +97,8 @@ void turns_wake(void *turn);            /* The same for those who know no turns:
 /* One turn for whoever is next; false: nobody has work. */
 bool turns_take(enum turn_lane lane);
 bool turns_wanted(enum turn_lane lane);
+/* dom0 works for itself from now on, until the next turn of those that never sleep. */
+void turns_rest(void);
 
 /* Who is being served in a lane now, which matters for those that sleep; NULL: nobody. */
 const struct turn *turns_served(enum turn_lane lane);

@@ -26,6 +26,8 @@ static void work(void *argument)
 {
     struct worker *worker = argument;
 
+    if (worker->lane == LANE_QUICK)
+        thread_current()->leaves = turns_rest;
     for (;;) {
         wait_event(worker->wanted, turns_wanted(worker->lane));
         sleepless = worker->lane == LANE_QUICK ? "a turn" : NULL;

@@ -73,6 +73,8 @@ static void schedule(void)
     if (from->stack && *(unsigned long *)from->stack != GUARD)
         panic("pvguest: thread %s has overrun its stack\n", from->name);
     if (from != to) {
+        if (from->leaves)
+            from->leaves();
         current = to;
         thread_switch(&from->sp, to->sp);
     }

@@ -28,6 +28,7 @@ struct thread {
     struct timer timeout;
     bool timed_out, ended, runnable, waiting;
     void *local;                    /* the owner's */
+    void (*leaves)(void);           /* the owner's: another thread runs now; events are masked */
 };
 
 /* Makes a thread of the caller. guest_start calls it. */
