@@ -193,12 +193,10 @@ static struct turns_domain *first_domain(enum turn_lane lane)
  * too, and is next then. */
 static struct turns_domain *choose(enum turn_lane lane)
 {
-    struct turns_domain *domain = first_domain(lane), *said = NULL;
+    struct turns_domain *domain = first_domain(lane);
 
-    for (; lane == LANE_QUICK && domain && domain != said; domain = first_domain(lane)) {
-        said = domain;
+    for (; lane == LANE_QUICK && domain && domain != payer; domain = first_domain(lane))
         pays(domain);
-    }
     return domain;
 }
 
