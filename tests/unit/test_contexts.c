@@ -2,8 +2,8 @@
 /*
  * Who may not sleep, and does, ends in a panic that says so: an event handler, a turn of the lane
  * that must not, whether it sleeps, gives way or waits for a lock. Likewise who unlocks another's.
- * Each is done by a child of the test's, for nothing is well after that. And on another hypervisor a
- * turn is as long as we ran meanwhile, however long we slept.
+ * Each is done by a child of the test's, for nothing is well after that. And on another hypervisor
+ * a turn is as long as we ran meanwhile, however long we slept.
  */
 #include <stdarg.h>
 #include <stddef.h>
