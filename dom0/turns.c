@@ -33,12 +33,15 @@ static struct lane {
 
 static void (*wake_lane)(enum turn_lane lane);
 static uint64_t (*work_for)(uint16_t domid);
+static bool (*others_wait)(void);
 static struct turns_domain *payer;      /* Of what dom0 does just now; NULL: itself. */
 
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid))
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid),
+                 bool (*others)(void))
 {
     wake_lane = wake;
     work_for = whom;
+    others_wait = others;
     payer = NULL;
 }
 
@@ -240,10 +243,10 @@ bool turns_take(enum turn_lane lane)
     domain->turns[turn->kind]++;
     lanes[lane].served = turn;
     more = turn->serve(turn->owner, turn_rules[turn->kind].budget);
-    /* Who sleeps lets others work meanwhile: there, a turn is a turn. Elsewhere he pays on, or who
-     * has us woken for nothing would have it for nothing. */
+    /* Who sleeps lets others work meanwhile: there, a turn is a turn. Elsewhere he pays on if
+     * nobody waits, or who has us woken for nothing would have it for nothing. */
     if (lane == LANE_QUICK)
-        ns = pays(domain);
+        ns = pays(turns_wanted(lane) || others_wait() ? NULL : domain);
     lanes[lane].served = NULL;
     if (more)
         turns_mark(turn);

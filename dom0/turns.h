@@ -11,8 +11,9 @@
  * else asks for how much, and who has just had a turn that took long waits as long. Time in which a
  * domain asks for nothing is not saved up, but for TURN_CREDIT_NS.
  *
- * Who has a turn pays for what dom0 does until the next one begins, too: for the way there, on
- * which events are heard, and the sleep before. Only another thread's work (turns_rest) is dom0's.
+ * If there is nothing to do behind a turn, who had it pays until the next one begins, too: for
+ * falling asleep, being woken, and hearing events. Otherwise nobody waits for somebody who is late:
+ * what is between two turns, and other threads' work (turns_rest), is dom0's.
  *
  * Two lanes: services in the first never sleep; the second is for work that does (back ends'
  * states, read from XenStore). The machine's own devices are domain 0's services and wait in the
@@ -79,9 +80,10 @@ struct turn {
 /*
  * Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `work_for`
  * is told whom dom0 works for from now on (0: for itself), and returns the nanoseconds for which it
- * has worked since it was last told.
+ * has worked since it was last told. `others_wait`: has dom0 something else to do than turns?
  */
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid));
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid),
+                 bool (*others_wait)(void));
 
 /* 0 or -ENOMEM. */
 int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid,

@@ -64,7 +64,7 @@ int workers_start(void)
 {
     static const char *const names[TURN_LANES] = { "turns", "states" };
 
-    turns_start(wake, work_for);
+    turns_start(wake, work_for, threads_wait);
     for (unsigned lane = 0; lane < TURN_LANES; lane++) {
         workers[lane].lane = (enum turn_lane)lane;
         wait_queue_init(&workers[lane].wanted);

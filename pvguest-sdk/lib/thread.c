@@ -89,6 +89,11 @@ static void make_runnable(struct thread *thread)
     list_append(&runnable, &thread->run);
 }
 
+bool threads_wait(void)
+{
+    return !list_empty(&runnable);
+}
+
 void thread_yield(void)
 {
     bool masked = events_save();

@@ -272,7 +272,9 @@ static void gives_way(void *unused)
 
 static void told_when_another_runs(void **state)
 {
+    assert_false(threads_wait());
     thread_create("a", gives_way, NULL);
+    assert_true(threads_wait());
     thread_yield();
     assert_string_equal(order, "!");
     note('m');

@@ -82,10 +82,18 @@ static bool take_sleeping(void)
     return turns_take(LANE_SLEEPING);
 }
 
+static bool busy;
+
+static bool others(void)
+{
+    return busy;
+}
+
 static int setup(void **state)
 {
-    turns_start(wake, work_for);
+    turns_start(wake, work_for, others);
     works_for = 0;
+    busy = false;
     memset(woken, 0, sizeof(woken));
     served = 0;
     return masked;                      /* as the test before left it */
@@ -323,17 +331,32 @@ static void who_sleeps_counts_turns(void **state)
     turns_leave(&newcomer.turn);
 }
 
-/* Nothing that guests cause is dom0's own work: the way to the next turn is paid for, too. */
-static void the_way_to_the_next_turn_is_paid_for(void **state)
+/* Who had the last turn pays until the next one. */
+static void sleep_and_waking_are_paid_for(void **state)
 {
     struct service one, two;
 
     join(&one, TURN_NET, 1, 5);
     join(&two, TURN_NET, 2, 5);
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 0);                     /* The other is not kept waiting. */
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 2);
+    busy = true;
+    turns_mark(&two.turn);
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 0);                     /* Nor is another thread. */
+    busy = false;
+    turns_leave(&one.turn);
+    turns_leave(&two.turn);
+    join(&one, TURN_NET, 1, 5);
+    join(&two, TURN_NET, 2, 0);
     clock_ns += 1000;                                   /* dom0's own time before */
     assert_true(turns_take(LANE_QUICK));
     assert_int_equal(works_for, 1);
     clock_ns += 100;
+    two.work = 5;
+    turns_mark(&two.turn);
     assert_true(turns_take(LANE_QUICK));
     assert_int_equal(works_for, 2);
     assert_int_equal(turns_of(1)->nanoseconds, 5 + 100);
@@ -385,7 +408,7 @@ int main(void)
         cmocka_unit_test_setup(noise, setup),
         cmocka_unit_test_setup(handlers_wait_meanwhile, setup),
         cmocka_unit_test_setup(who_sleeps_counts_turns, setup),
-        cmocka_unit_test_setup(the_way_to_the_next_turn_is_paid_for, setup),
+        cmocka_unit_test_setup(sleep_and_waking_are_paid_for, setup),
         cmocka_unit_test_setup(without_memory_nobody_joins, setup),
     };
 
