@@ -33,11 +33,35 @@ static struct lane {
 
 static void (*wake_lane)(enum turn_lane lane);
 static uint64_t (*work_for)(uint16_t domid);
+static bool (*others_wait)(void);
+static struct turns_domain *payer;      /* Of what dom0 does just now; NULL: itself. */
 
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid))
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid),
+                 bool (*others)(void))
 {
     wake_lane = wake;
     work_for = whom;
+    others_wait = others;
+    payer = NULL;
+}
+
+/* --- who pays --- */
+
+/* From now on. For what was until now, so many nanoseconds, who paid before. */
+static uint64_t pays(struct turns_domain *domain)
+{
+    uint64_t ns = work_for(domain ? domain->domid : 0);
+
+    if (payer)
+        payer->nanoseconds += ns;
+    payer = domain;
+    return ns;
+}
+
+void turns_rest(void)
+{
+    if (payer)
+        pays(NULL);
 }
 
 /* --- who there is --- */
@@ -101,6 +125,8 @@ void turns_leave(struct turn *turn)
             list_remove(&domain->waiting[lane]);
     events_restore(masked);
     if (domain->services) return;
+    if (payer == domain)
+        turns_rest();
     list_remove(&domain->all);
     free(domain);
 }
@@ -170,12 +196,10 @@ static struct turns_domain *first_domain(enum turn_lane lane)
  * too, and is next then. */
 static struct turns_domain *choose(enum turn_lane lane)
 {
-    struct turns_domain *domain = first_domain(lane), *said = NULL;
+    struct turns_domain *domain = first_domain(lane);
 
-    for (; lane == LANE_QUICK && domain && domain != said; domain = first_domain(lane)) {
-        said = domain;
-        (void)work_for(domain->domid);
-    }
+    for (; lane == LANE_QUICK && domain && domain != payer; domain = first_domain(lane))
+        pays(domain);
     return domain;
 }
 
@@ -219,11 +243,10 @@ bool turns_take(enum turn_lane lane)
     domain->turns[turn->kind]++;
     lanes[lane].served = turn;
     more = turn->serve(turn->owner, turn_rules[turn->kind].budget);
-    /* Who sleeps lets others work meanwhile: there, a turn is a turn. */
-    if (lane == LANE_QUICK) {
-        ns = work_for(0);
-        domain->nanoseconds += ns;
-    }
+    /* Who sleeps lets others work meanwhile: there, a turn is a turn. Elsewhere he pays on if
+     * nobody waits, or who has us woken for nothing would have it for nothing. */
+    if (lane == LANE_QUICK)
+        ns = pays(turns_wanted(lane) || others_wait() ? NULL : domain);
     lanes[lane].served = NULL;
     if (more)
         turns_mark(turn);

@@ -11,6 +11,10 @@
  * else asks for how much, and who has just had a turn that took long waits as long. Time in which a
  * domain asks for nothing is not saved up, but for TURN_CREDIT_NS.
  *
+ * If there is nothing to do behind a turn, who had it pays until the next one begins, too: for
+ * falling asleep, being woken, and hearing events. Otherwise nobody waits for somebody who is late:
+ * what is between two turns, and other threads' work (turns_rest), is dom0's.
+ *
  * Two lanes: services in the first never sleep; the second is for work that does (back ends'
  * states, read from XenStore). The machine's own devices are domain 0's services and wait in the
  * same queue. Between any two turns every other thread of dom0 (the prompt, commands, the
@@ -76,9 +80,10 @@ struct turn {
 /*
  * Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `work_for`
  * is told whom dom0 works for from now on (0: for itself), and returns the nanoseconds for which it
- * has worked since it was last told.
+ * has worked since it was last told. `others_wait`: has dom0 something else to do than turns?
  */
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid));
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid),
+                 bool (*others_wait)(void));
 
 /* 0 or -ENOMEM. */
 int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid,
@@ -94,6 +99,8 @@ void turns_wake(void *turn);            /* The same for those who know no turns:
 /* One turn for whoever is next; false: nobody has work. */
 bool turns_take(enum turn_lane lane);
 bool turns_wanted(enum turn_lane lane);
+/* dom0 works for itself from now on, until the next turn of those that never sleep. */
+void turns_rest(void);
 
 /* Who is being served in a lane now, which matters for those that sleep; NULL: nobody. */
 const struct turn *turns_served(enum turn_lane lane);

@@ -9,7 +9,7 @@
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/thread.h>
-#include <pvguest/time.h>
+#include <xen/vcpu.h>
 
 static struct worker {
     enum turn_lane lane;
@@ -26,6 +26,8 @@ static void work(void *argument)
 {
     struct worker *worker = argument;
 
+    if (worker->lane == LANE_QUICK)
+        thread_current()->leaves = turns_rest;
     for (;;) {
         wait_event(worker->wanted, turns_wanted(worker->lane));
         sleepless = worker->lane == LANE_QUICK ? "a turn" : NULL;
@@ -43,17 +45,18 @@ void worker_leave(struct turn *turn)
     turns_leave(turn);
 }
 
-/* Domus charges him for it, and knows how long we really ran; elsewhere the clock has to do. */
+/* Domus charges him for it, and says how long we ran meanwhile; Xen, how long in all. */
 static uint64_t work_for(uint16_t domid)
 {
-    static uint64_t since;
+    static uint64_t before;
     long ran = HYPERVISOR_domus_op(DOMUS_work_for, (void *)(uintptr_t)domid);
-    uint64_t now, ns;
+    struct vcpu_runstate_info in_all = { .state = RUNSTATE_running };
+    uint64_t ns;
 
     if (ran >= 0) return (uint64_t)ran;
-    now = now_ns();
-    ns = now - since;
-    since = now;
+    HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, 0, &in_all);
+    ns = in_all.time[RUNSTATE_running] - before;
+    before = in_all.time[RUNSTATE_running];
     return ns;
 }
 
@@ -61,7 +64,7 @@ int workers_start(void)
 {
     static const char *const names[TURN_LANES] = { "turns", "states" };
 
-    turns_start(wake, work_for);
+    turns_start(wake, work_for, threads_wait);
     for (unsigned lane = 0; lane < TURN_LANES; lane++) {
         workers[lane].lane = (enum turn_lane)lane;
         wait_queue_init(&workers[lane].wanted);

@@ -33,6 +33,7 @@
 
 struct xenstore_fired {
     struct xenstore_fired *next;
+    size_t size;                        /* Of the path. */
     char path[];
 };
 

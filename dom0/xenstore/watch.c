@@ -25,7 +25,7 @@
 
 static size_t fired_bytes(const struct xenstore_fired *fired)
 {
-    return sizeof(*fired) + strlen(fired->path) + 1;
+    return sizeof(*fired) + fired->size + 1;
 }
 
 /* As if nobody else watched there: its places, and what its parent has of room for each. */
@@ -330,32 +330,47 @@ void watch_fire_first(struct xenstore_connection *connection)
     xenstore_pump(connection);
 }
 
-static bool waits_already(const struct xenstore_listener *listener, const char *path)
+/* Paths may be long, and begin the same: that is counted. */
+static bool waits_already(const struct xenstore_listener *listener, const char *path, size_t size)
 {
-    for (const struct xenstore_fired *fired = listener->fired; fired; fired = fired->next)
-        if (!strcmp(fired->path, path))
-            return true;
+    for (const struct xenstore_fired *fired = listener->fired; fired; fired = fired->next) {
+        size_t same = 0;
+
+        if (fired->size == size && !tree_compare(fired->path, size, path, size, &same)) return true;
+    }
     return false;
 }
 
+static struct xenstore_fired *new_fired(const struct xenstore_listener *listener, const char *path,
+                                        size_t size)
+{
+    uint16_t domid = listener->connection->actor.domid;
+    size_t bytes = sizeof(struct xenstore_fired) + size + 1;
+    struct xenstore_fired *fired;
+
+    if (listener->fired_count == XENSTORE_MAX_FIRED_PATHS ||
+        account_charge(domid, HELD_EVENTS, bytes))
+        return NULL;
+    fired = malloc(bytes);
+    if (!fired) {
+        account_credit(domid, HELD_EVENTS, bytes);
+        return NULL;
+    }
+    *fired = (struct xenstore_fired){ .size = size };
+    memcpy(fired->path, path, size + 1);
+    return fired;
+}
+
 /* Never fails: without room or memory for the path, the listener's place as a whole has fired. */
-static void fire(struct xenstore_listener *listener, const char *path)
+static void fire(struct xenstore_listener *listener, const char *path, size_t size)
 {
     struct xenstore_connection *to = listener->connection;
-    size_t size = sizeof(struct xenstore_fired) + strlen(path) + 1;
-    struct xenstore_fired *fired = NULL;
+    struct xenstore_fired *fired;
 
     tree_work++;
-    if (listener->fired_whole || waits_already(listener, path)) return;
-    if (listener->fired_count < XENSTORE_MAX_FIRED_PATHS &&
-        !account_charge(to->actor.domid, HELD_EVENTS, size)) {
-        fired = malloc(size);
-        if (!fired)
-            account_credit(to->actor.domid, HELD_EVENTS, size);
-    }
+    if (listener->fired_whole || waits_already(listener, path, size)) return;
+    fired = new_fired(listener, path, size);
     if (fired) {
-        fired->next = NULL;
-        memcpy(fired->path, path, strlen(path) + 1);
         *listener->fired_end = fired;
         listener->fired_end = &fired->next;
         listener->fired_count++;
@@ -374,7 +389,7 @@ static void fire(struct xenstore_listener *listener, const char *path)
 static unsigned looks;                  /* At listeners, for one change. */
 
 /* Who listens here hears of all of the path, if he may read what is there, or was: `node`. */
-static void fire_at(const struct xenstore_place *place, const char *path,
+static void fire_at(const struct xenstore_place *place, const char *path, size_t size,
                     const struct tree_node *node)
 {
     struct xenstore_listener *listener = place->listeners;
@@ -382,7 +397,7 @@ static void fire_at(const struct xenstore_place *place, const char *path,
     for (; listener; listener = listener->next) {
         looks++;
         if (tree_allows(node, listener->connection->actor, TREE_READ))
-            fire(listener, path);
+            fire(listener, path, size);
     }
 }
 
@@ -404,7 +419,7 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
         path[size] = '/';
         memcpy(path + size + 1, below->name, below->name_size + 1);
         again = now ? tree_child(now, below->name, below->name_size) : NULL;
-        fire_at(below, path, again ? again : child);
+        fire_at(below, path, longer, again ? again : child);
         fire_below(below, path, longer, child, again);
     }
 }
@@ -415,20 +430,20 @@ void watch_fire(const char *path, const struct tree_node *gone)
     const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
     const struct xenstore_place *place = &watched_paths;
     const char *at = path;
-    size_t size;
+    size_t length = strlen(path), size;
 
     looks = 0;
     if (!node)
         node = gone ? gone : tree_find_nearest(xenstore_tree, path);
-    fire_at(place, path, node);                 /* All paths begin with that of the root. */
+    fire_at(place, path, length, node);         /* All paths begin with that of the root. */
     for (const char *name; place && (name = tree_component(&at, &size), size);) {
         place = place_child(place, name, size);
         if (place)
-            fire_at(place, path, node);
+            fire_at(place, path, length, node);
     }
     if (gone && place) {
-        memcpy(below, path, strlen(path) + 1);
-        fire_below(place, below, strlen(path), gone, now);
+        memcpy(below, path, length + 1);
+        fire_below(place, below, length, gone, now);
     }
     tree_work += looks / LOOKS_OF_A_STEP;
 }
@@ -440,5 +455,5 @@ void watch_fire_special(const char *special)
 
     for (; listener; listener = listener->next)
         if (listener->connection->actor.privileged)
-            fire(listener, special);
+            fire(listener, special, strlen(special));
 }

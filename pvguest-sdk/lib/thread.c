@@ -73,6 +73,8 @@ static void schedule(void)
     if (from->stack && *(unsigned long *)from->stack != GUARD)
         panic("pvguest: thread %s has overrun its stack\n", from->name);
     if (from != to) {
+        if (from->leaves)
+            from->leaves();
         current = to;
         thread_switch(&from->sp, to->sp);
     }
@@ -85,6 +87,11 @@ static void make_runnable(struct thread *thread)
     if (thread->runnable) return;
     thread->runnable = true;
     list_append(&runnable, &thread->run);
+}
+
+bool threads_wait(void)
+{
+    return !list_empty(&runnable);
 }
 
 void thread_yield(void)

@@ -106,6 +106,11 @@ int event_send(evtchn_t port)
 static void nobody_sleeps(enum turn_lane lane)
 {
 }
+static bool nobody_waits(void)
+{
+    return false;
+}
+
 static uint64_t no_time(uint16_t domid)
 {
     return 0;
@@ -177,7 +182,7 @@ static int setup(void **state)
     said = 0;
     refuse_map = refuse_port = false;
     allocations_until_failure = 0;
-    turns_start(nobody_sleeps, no_time);
+    turns_start(nobody_sleeps, no_time, nobody_waits);
     for (unsigned i = 1; i <= GUESTS; i++) {
         prepare(i);
         assert_string_equal(introduce(i), "OK");

@@ -184,6 +184,11 @@ static void read_slowly(void)
 
 static struct guest_console *console;
 
+static bool nobody_waits(void)
+{
+    return false;
+}
+
 static uint64_t no_time(uint16_t domid)
 {
     return 0;
@@ -194,7 +199,7 @@ static int setup(void **state)
     ring = calloc(1, sizeof(*ring));
     began = now;
     got_size = 0;
-    turns_start(wake, no_time);
+    turns_start(wake, no_time, nobody_waits);
     assert_int_equal(guest_console_open(5, "five", 1, 1, &console), 0);
     return 0;
 }

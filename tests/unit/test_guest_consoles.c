@@ -203,6 +203,11 @@ static int open_guest(unsigned number)
     return guest_console_open((domid_t)number, name, 100 + number, 5, &guest[number].console);
 }
 
+static bool nobody_waits(void)
+{
+    return false;
+}
+
 static uint64_t no_time(uint16_t domid)
 {
     return 0;
@@ -215,7 +220,7 @@ static int setup(void **state)
     said = slept = allocations_until_failure = 0;
     terminal[0] = '\0';
     now = 1000000000;
-    turns_start(nobody_sleeps, no_time);
+    turns_start(nobody_sleeps, no_time, nobody_waits);
     guest_consoles_show(true);
     for (unsigned i = 1; i <= GUESTS; i++)
         assert_int_equal(open_guest(i), 0);

@@ -253,6 +253,35 @@ static void woken_by_an_event(void **state)
     events_unmask_all();
 }
 
+/* Who wants to know is told when another runs, and not when he goes on himself. */
+static void leaves(void)
+{
+    assert_true(events_masked());
+    note('!');
+}
+
+static void gives_way(void *unused)
+{
+    thread_current()->leaves = leaves;
+    thread_yield();
+    note('a');
+    thread_yield();
+    thread_sleep(10);                           /* nobody else meanwhile */
+    note('b');
+}
+
+static void told_when_another_runs(void **state)
+{
+    assert_false(threads_wait());
+    thread_create("a", gives_way, NULL);
+    assert_true(threads_wait());
+    thread_yield();
+    assert_string_equal(order, "!");
+    note('m');
+    thread_sleep(100);
+    assert_string_equal(order, "!mab!");
+}
+
 /* --- mutexes ---------------------------------------------------------------------------------- */
 
 static MUTEX(mutex);
@@ -388,7 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(turns_in_order), TEST(sleeps_end_in_time), TEST(wakes_and_times), TEST(one_by_one),
         TEST(woken_twice), TEST(each_wait_has_its_own_end),
-        TEST(woken_by_an_event),
+        TEST(woken_by_an_event), TEST(told_when_another_runs),
         TEST(one_inside), TEST(many_lives), TEST(without_memory), TEST(a_guard_on_each_stack),
         TEST(only_on_vcpu_0),
     };

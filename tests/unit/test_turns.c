@@ -16,6 +16,7 @@ static unsigned woken[TURN_LANES];
 
 static uint64_t told_at;
 static uint16_t works_for;
+static unsigned told;
 
 static uint64_t work_for(uint16_t domid)
 {
@@ -23,6 +24,7 @@ static uint64_t work_for(uint16_t domid)
 
     assert_false(masked);
     told_at = clock_ns;
+    told++;
     works_for = domid;
     return ns;
 }
@@ -73,9 +75,25 @@ static void join(struct service *service, enum turn_kind kind, uint16_t domid, u
         turns_mark(&service->turn);
 }
 
+/* The other lane has a thread of its own. */
+static bool take_sleeping(void)
+{
+    turns_rest();
+    return turns_take(LANE_SLEEPING);
+}
+
+static bool busy;
+
+static bool others(void)
+{
+    return busy;
+}
+
 static int setup(void **state)
 {
-    turns_start(wake, work_for);
+    turns_start(wake, work_for, others);
+    works_for = 0;
+    busy = false;
     memset(woken, 0, sizeof(woken));
     served = 0;
     return masked;                      /* as the test before left it */
@@ -211,7 +229,7 @@ static void nobody_is_woken_for_nothing(void **state)
     turns_mark(&one.turn);
     turns_take(LANE_QUICK);
     assert_int_equal(one.turns, 1);
-    assert_true(turns_take(LANE_SLEEPING));
+    assert_true(take_sleeping());
     assert_int_equal(sleeper.turns, 1);
     turns_leave(&two.turn);
     turns_leave(&sleeper.turn);
@@ -244,10 +262,10 @@ static void noise(void **state)
             turns_mark(&service->turn);
             break;
         default:
-            turns_take(random >> 24 & 1 ? LANE_QUICK : LANE_SLEEPING);
+            random >> 24 & 1 ? turns_take(LANE_QUICK) : take_sleeping();
         }
     }
-    while (turns_take(LANE_QUICK) || turns_take(LANE_SLEEPING))
+    while (turns_take(LANE_QUICK) || take_sleeping())
         ;
     for (unsigned i = 0; i < 40; i++) {
         assert_true(!services[i].turn.domain || !services[i].work);
@@ -295,22 +313,75 @@ static void who_sleeps_counts_turns(void **state)
     join(&long_there, TURN_STATE, 1, UINT32_MAX);
     long_there.costs = 1000;
     for (unsigned i = 0; i < 10; i++) {
-        assert_true(turns_take(LANE_SLEEPING));
+        assert_true(take_sleeping());
         assert_false(others_wait);
         assert_null(turns_served(LANE_SLEEPING));
     }
     join(&newcomer, TURN_STATE, 2, UINT32_MAX);
     for (unsigned i = 0; i < 10; i++) {
-        assert_true(turns_take(LANE_SLEEPING));
+        assert_true(take_sleeping());
         assert_true(others_wait);
     }
     assert_true(newcomer.turns >= 9 && long_there.turns <= 11);
     for (unsigned i = 0; i < 10; i++)
-        assert_true(turns_take(LANE_SLEEPING));
+        assert_true(take_sleeping());
     assert_in_range(newcomer.turns, 14, 15);
     assert_int_equal(turns_of(1)->nanoseconds, 0);
     turns_leave(&long_there.turn);
     turns_leave(&newcomer.turn);
+}
+
+/* Who had the last turn pays until the next one. */
+static void sleep_and_waking_are_paid_for(void **state)
+{
+    struct service one, two;
+
+    join(&one, TURN_NET, 1, 5);
+    join(&two, TURN_NET, 2, 5);
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 0);                     /* The other is not kept waiting. */
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 2);
+    busy = true;
+    turns_mark(&two.turn);
+    turns_take(LANE_QUICK);
+    assert_int_equal(works_for, 0);                     /* Nor is another thread. */
+    busy = false;
+    turns_leave(&one.turn);
+    turns_leave(&two.turn);
+    join(&one, TURN_NET, 1, 5);
+    join(&two, TURN_NET, 2, 0);
+    clock_ns += 1000;                                   /* dom0's own time before */
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(works_for, 1);
+    clock_ns += 100;
+    two.work = 5;
+    turns_mark(&two.turn);
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(works_for, 2);
+    assert_int_equal(turns_of(1)->nanoseconds, 5 + 100);
+    clock_ns += 30;
+    turns_rest();
+    assert_int_equal(works_for, 0);
+    assert_int_equal(turns_of(2)->nanoseconds, 5 + 30);
+    clock_ns += 1000;
+    turns_rest();                                       /* He was told. */
+    assert_int_equal(clock_ns - told_at, 1000);
+    told = 0;
+    for (unsigned i = 0; i < 10; i++) {                 /* the same again: nobody is told */
+        turns_mark(&one.turn);
+        assert_true(turns_take(LANE_QUICK));
+    }
+    assert_int_equal(told, 10 + 1);                     /* but asked what each took */
+    assert_int_equal(turns_of(2)->nanoseconds, 5 + 30);
+    assert_int_equal(turns_of(1)->nanoseconds, 5 + 100);
+    turns_leave(&one.turn);                             /* Who has gone pays no more. */
+    assert_int_equal(works_for, 0);
+    clock_ns += 10;
+    turns_mark(&two.turn);
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(turns_of(2)->nanoseconds, 5 + 30);
+    turns_leave(&two.turn);
 }
 
 static void without_memory_nobody_joins(void **state)
@@ -337,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup(noise, setup),
         cmocka_unit_test_setup(handlers_wait_meanwhile, setup),
         cmocka_unit_test_setup(who_sleeps_counts_turns, setup),
+        cmocka_unit_test_setup(sleep_and_waking_are_paid_for, setup),
         cmocka_unit_test_setup(without_memory_nobody_joins, setup),
     };
 

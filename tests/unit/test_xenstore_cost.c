@@ -322,6 +322,25 @@ static void a_removal_looks_at_what_is_watched(void **state)
     assert_in_range(watched - unwatched, XENSTORE_MAX_WATCHES / 16, XENSTORE_MAX_WATCHES / 16 + 2);
 }
 
+/* What waits already is not put there again; long paths are read to see that, which is counted. */
+static void paths_that_wait_may_begin_the_same(void **state)
+{
+    char path[5 + LONG_NAME + 1] = "data/";
+    unsigned waiting = 12;
+
+    five.connection.ready = five_is_ready;
+    five_is_busy = true;
+    COST(&five, XS_WATCH, 0, "data\0t");
+    for (unsigned i = 0; i <= waiting; i++)
+        cost(&five, XS_MKDIR, 0, path, 5 + long_path(path + 5, false, i));
+    path[5 + LONG_NAME] = '\0';
+    assert_in_range(cost(&five, XS_WRITE, 0, path, sizeof(path)), 3, 10);
+    five_is_busy = false;
+    five.events = 0;
+    xenstore_pump(&five.connection);
+    assert_int_equal(five.events, 1 + waiting + 1);     /* with that of its beginning */
+}
+
 /* --- quotas --- */
 
 /* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it
@@ -563,6 +582,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(watches_may_go_while_they_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removal_looks_at_what_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(paths_that_wait_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),

@@ -28,6 +28,7 @@ struct thread {
     struct timer timeout;
     bool timed_out, ended, runnable, waiting;
     void *local;                    /* the owner's */
+    void (*leaves)(void);           /* the owner's: another thread runs now; events are masked */
 };
 
 /* Makes a thread of the caller. guest_start calls it. */
@@ -45,6 +46,7 @@ static inline void first_cpu_only(void)
 struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument);
 struct thread *thread_current(void);
 void thread_yield(void);
+bool threads_wait(void);                        /* Others who can run. */
 void thread_exit(void) __attribute__((__noreturn__));
 void thread_sleep(uint64_t ns);
 /* Who runs now and must neither sleep nor give way, in words; NULL: one may. Event handlers must
