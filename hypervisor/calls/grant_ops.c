@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * grant_table_op (<xen/grant_table.h>): the operations of version 1. Every request has a status of
- * its own, 0 or negative (advisory 316); the hypercall itself fails only when the requests cannot
+ * its own, 0 or negative (XSA-316); the hypercall itself fails only when the requests cannot
  * be read or written.
  *
  * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the

@@ -4,10 +4,10 @@
  *
  * The shared table is the guest's to write, at any moment, while we read it. So an entry is read
  * once, as one 64-bit word (flags, peer, frame), judged, and marked in use by a
- * compare-and-exchange of that very word (advisory 500). From then on only our own record of it
+ * compare-and-exchange of that very word (XSA-500). From then on only our own record of it
  * (struct active) counts, until the last user is gone and the marks are taken off again.
  *
- * Order when a use ends (advisory 218): the mapping leaves the page table, the TLB is flushed, the
+ * Order when a use ends (XSA-218): the mapping leaves the page table, the TLB is flushed, the
  * frame's references are put, and only then do the marks go, which tell the guest that it has its
  * page back.
  */
@@ -20,7 +20,7 @@
 
 /* of its handles, for domains that are gone; then it maps no more */
 #define ORPHANS_PART 8
-/* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
+/* a guest that keeps changing the entry under us gets an error, not our time (XSA-295) */
 #define MARK_ATTEMPTS 5
 
 /* ---- the table ---- */

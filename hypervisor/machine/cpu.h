@@ -52,7 +52,7 @@ struct cpu {
     bool flush_wanted;              /* machine/ring0.h: cpus_flush */
     /* times it had to wait for ring 0, and the longest wait, in TSC ticks */
     uint64_t waits, longest_wait;
-    /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    /* what CR3 holds (XSA-494: one truth about the loaded tables) */
     uint64_t loaded_cr3;
     uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
     /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */

@@ -150,7 +150,7 @@ static void a_pinned_frame_stays(void **state)
     pt_commit(&f);
     assert_true(pt_pin(&f));
     assert_false(pt_pin(&f));
-    assert_false(pt_release(&f));                               /* advisory 252 */
+    assert_false(pt_release(&f));                               /* XSA-252 */
     assert_true(pt_unpin(&f));
     assert_false(pt_unpin(&f));
     assert_int_equal(pt_put_type(&f, 1), PT_UNDO);
