@@ -100,8 +100,7 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
         handle_free(gt, handle);
         return status;
     }
-    struct mapping_record
-        *r = &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
+    struct mapping_record *r = record_of(gt, handle);
     r->ref = op->ref;
     r->flags = op->flags;
     /* with the caller's reference: from here on the handle is in use */

@@ -286,11 +286,6 @@ void grant_release(struct domain *owner, uint32_t ref, bool writable)
 
 /* ---- handles ---- */
 
-static struct mapping_record *record(struct grant_table *gt, uint32_t handle)
-{
-    return &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
-}
-
 /* A page more of free records, chained from the lowest up. Under the lock. */
 static void add_maptrack_frame(struct grant_table *gt)
 {
@@ -312,7 +307,7 @@ uint32_t handle_alloc(struct grant_table *gt)
         add_maptrack_frame(gt);
     uint32_t handle = gt->free_handle;
     if (handle != NO_HANDLE)
-        gt->free_handle = record(gt, handle)->ref;
+        gt->free_handle = record_of(gt, handle)->ref;
     spin_unlock(&gt->lock);
     return handle;
 }
@@ -320,17 +315,17 @@ uint32_t handle_alloc(struct grant_table *gt)
 void handle_free(struct grant_table *gt, uint32_t handle)
 {
     spin_lock(&gt->lock);
-    record(gt, handle)->owner = NULL;
-    record(gt, handle)->ref = gt->free_handle;
+    record_of(gt, handle)->owner = NULL;
+    record_of(gt, handle)->ref = gt->free_handle;
     gt->free_handle = handle;
     spin_unlock(&gt->lock);
 }
 
 struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 {
-    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner)
+    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record_of(gt, handle)->owner)
         return NULL;
-    return record(gt, handle);
+    return record_of(gt, handle);
 }
 
 /* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the
@@ -340,7 +335,7 @@ int grants_release_mappings(struct domain *d)
     struct grant_table *gt = d->grants;
     if (!gt) return 0;
     for (; gt->release_cursor < gt->maptrack_frames * HANDLES_PER_FRAME; gt->release_cursor++) {
-        struct mapping_record *r = record(gt, gt->release_cursor);
+        struct mapping_record *r = record_of(gt, gt->release_cursor);
         if (r->owner) {
             struct domain *owner = r->owner;
             if (r->flags & GNTMAP_host_map)

@@ -19,7 +19,8 @@
 
 /* CD and NW would slow the whole CPU, or have others see old memory (XSA-402). */
 #define CR0_MAY (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG)
-/* VME to PCE, OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, SMEP, SMAP. No PCIDs, no five levels, no XSAVE:
+/* Of the processor that is run, not of the vCPU that has it run (domain/switch.h).
+ * VME to PCE, OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, SMEP, SMAP. No PCIDs, no five levels, no XSAVE:
  * XCR0 is the caller's. */
 #define CR4_MAY (0xffful | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 #define EFER_MAY (EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
