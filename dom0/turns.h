@@ -67,7 +67,7 @@ struct turns_domain {
     uint64_t time[TURN_LANES];
 };
 
-/* A service of a domain; part of what is served. */
+/* A service of a domain; part of what is served. (Not the hypervisor's struct turn, a vCPU's.) */
 struct turn {
     struct list marked;
     struct turns_domain *domain;        /* NULL: not joined. */

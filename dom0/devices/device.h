@@ -59,7 +59,7 @@ struct device_detail {
 
 struct device_class {
     const char *kind, *title;           /* As XenStore calls it, and the operator. */
-    enum turn_kind turns;               /* Of its traffic. */
+    enum turn_kind turns;               /* Of its traffic; 0 is the real disk's. */
     size_t size;                        /* Of its structure, */
     size_t (*back_bytes)(void);         /* and of its back end. */
 

@@ -58,7 +58,7 @@ int change_commit(const struct change *change, struct tree_actor actor)
 
 /*
  * Else guests that help each other could leave behind as many nodes as they like, start after
- * start; and the next domain of that number would find open doors (advisories XSA-419, XSA-322).
+ * start; and the next domain of that number would find open doors (XSA-419, XSA-322).
  * Everybody's nodes are looked at, so it is done in turns: between them the tree changes, but he is
  * gone, and brings nothing more into it.
  */

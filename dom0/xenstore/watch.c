@@ -4,7 +4,7 @@
  *
  * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches
  * on what was inside hear of that too. A domain hears only of nodes that it may read: the fact of a
- * change is information (advisory XSA-115).
+ * change is information (XSA-115).
  *
  * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes
  * down its path there as far as that goes, and a removal through the places below, not through all

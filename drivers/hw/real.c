@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which driver a real device has: see drivers/real.h. */
+/* Which driver a real device has: see drivers/real.h. A further one is declared in a header beside
+ * it, as in virtio.h, and named in a list here. */
 #include <drivers/real.h>
 #include "virtio.h"
 #include <pvguest/console.h>

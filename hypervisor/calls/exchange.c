@@ -7,7 +7,7 @@
  * look at every frame; get the new frames; and only then, when nothing can fail any more, give
  * them, take the old ones and tell the guest. nr_exchanged in the guest's structure is the
  * progress; it is checked each time it is read, like everything that the guest can change meanwhile
- * (advisory 212).
+ * (XSA-212).
  */
 #include "calls/reservation.h"
 #include "memory/access.h"

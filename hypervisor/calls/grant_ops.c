@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * grant_table_op (<xen/grant_table.h>): the operations of version 1. Every request has a status of
- * its own, 0 or negative (advisory 316); the hypercall itself fails only when the requests cannot
+ * its own, 0 or negative (XSA-316); the hypercall itself fails only when the requests cannot
  * be read or written.
  *
  * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the
@@ -100,8 +100,7 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
         handle_free(gt, handle);
         return status;
     }
-    struct mapping_record
-        *r = &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
+    struct mapping_record *r = record_of(gt, handle);
     r->ref = op->ref;
     r->flags = op->flags;
     /* with the caller's reference: from here on the handle is in use */

@@ -78,7 +78,7 @@ static int update_one(struct walk *w, struct target *t, uint64_t ptr, uint64_t v
 static int update_m2p(struct domain_memory *frames, uint64_t ptr, uint64_t pfn)
 {
     mfn_t m = maddr_to_mfn(MADDR(ptr));
-    /* advisory 22: of the caller's own frames only */
+    /* XSA-22: of the caller's own frames only */
     int error = frame_get(m, frames);
 
     if (error) return error;

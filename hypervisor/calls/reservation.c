@@ -2,7 +2,7 @@
 /*
  * How much memory a domain has: increase, decrease, populate. The guest names extents of 2^order
  * frames in a list; one extent is done at a time, its list element read or written at its own
- * address each time (advisory 29: a range checked once, then left behind). The result is the number
+ * address each time (XSA-29: a range checked once, then left behind). The result is the number
  * of extents done, also when the next one could not be.
  *
  * An extent of many frames takes longer than one stay in ring 0 may, so frames are cleared or let
@@ -122,7 +122,7 @@ long memory_reservation(struct memory_call *c, uint64_t arg)
     d = domain_named(r.domid, RESERVATION_OF, &error);
     if (!d) return error == -ESRCH ? (long)start : error;
     error = 0;
-    /* advisories 31, 158 */
+    /* XSA-31, 158 */
     if (r.extent_order > MAX_EXTENT_ORDER)
         error = fail(-EINVAL, "extents of more than 2 MiB");
 

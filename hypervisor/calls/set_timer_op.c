@@ -6,7 +6,7 @@
 
 #define STRAY_NS    100000000ul     /* from now: when a deadline that cannot be meant is over */
 
-/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in
+/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: XSA-20) fires in
  * a tenth of a second, as on Xen. */
 long do_set_timer_op(int64_t deadline)
 {

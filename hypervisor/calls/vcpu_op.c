@@ -83,7 +83,7 @@ static int get_physid(struct vcpu *v, uint64_t arg)
  */
 static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *op)
 {
-    /* advisory 327 */
+    /* XSA-327 */
     if (op->offset > PAGE_SIZE - sizeof(struct vcpu_info) || op->offset % sizeof(uint64_t))
         return fail(-ENXIO, "the structure would cross its page, or is not aligned");
     if (v != current && v->sched.state != VCPU_DOWN)

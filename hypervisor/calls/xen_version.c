@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros
- * (advisory 122). */
+ * (XSA-122). */
 #include "machine/boot_info.h"
 #include "machine/symbols.h"
 #include "domain/domain.h"

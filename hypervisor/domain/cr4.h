@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* CR4 as guests see it: what is set for good, and what they may switch; pure functions of the host
- * (advisory 293). */
+ * (XSA-293). Which field holds which CR4: domain/switch.h. */
 #ifndef DOMUS_DOMAIN_CR4_H
 #define DOMUS_DOMAIN_CR4_H
 

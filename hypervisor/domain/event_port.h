@@ -41,7 +41,7 @@ static inline bool event_bit(const uint64_t *bits, uint32_t n)
 }
 
 /* The channel of a port, or NULL when that part of the port space was never used. The bucket is
- * published by a release store after it is cleared (advisory 340), so this may be asked without the
+ * published by a release store after it is cleared (XSA-340), so this may be asked without the
  * lock. */
 static inline struct evtchn *event_channel(const struct domain *d, uint32_t port)
 {

@@ -145,8 +145,8 @@ static int find_free_port(struct domain *d)
     return error ? error : (int)port;
 }
 
-/* Give a free port its meaning. The state is set last: it publishes the rest (advisories 46,
- * 47). */
+/* Give a free port its meaning. The state is set last: it publishes the rest
+ * (XSA-46, 47). */
 int event_bind(struct domain *d, uint8_t state, uint32_t vcpu, uint32_t number)
 {
     int port = find_free_port(d);

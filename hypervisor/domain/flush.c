@@ -35,7 +35,7 @@ void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
 {
     if (unlikely(ring0_shared))
         flush_others(d, mask);
-    /* advisory 279 */
+    /* XSA-279 */
     if (is_one(current, d, mask) && is_canonical(va))
         tlb_flush_page(va);
 }

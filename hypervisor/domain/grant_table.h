@@ -44,6 +44,11 @@ struct grant_slot {
     uint32_t used;                          /* entries */
 };
 
+/*
+ * The lock is held for every change of frames, slots (with the entries in them), retired,
+ * maptrack_frames, maptrack and free_handle. The limits (max_) never change. A record in use is
+ * read and written without it (RING0_LOCK); release_cursor is only used when the domain is dying.
+ */
 struct grant_table {
     spinlock_t lock;
     uint32_t frames, max_frames;            /* shared frames */
@@ -58,6 +63,12 @@ struct grant_table {
 static inline struct active *active_of(const struct grant_table *gt, uint32_t ref)
 {
     return &gt->slots[ref / ENTRIES_PER_FRAME].active[ref % ENTRIES_PER_FRAME];
+}
+
+/* The record of a handle below the end of the maptrack, in use or free. */
+static inline struct mapping_record *record_of(const struct grant_table *gt, uint32_t handle)
+{
+    return &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
 }
 
 /*

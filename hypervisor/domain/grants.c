@@ -4,10 +4,10 @@
  *
  * The shared table is the guest's to write, at any moment, while we read it. So an entry is read
  * once, as one 64-bit word (flags, peer, frame), judged, and marked in use by a
- * compare-and-exchange of that very word (advisory 500). From then on only our own record of it
+ * compare-and-exchange of that very word (XSA-500). From then on only our own record of it
  * (struct active) counts, until the last user is gone and the marks are taken off again.
  *
- * Order when a use ends (advisory 218): the mapping leaves the page table, the TLB is flushed, the
+ * Order when a use ends (XSA-218): the mapping leaves the page table, the TLB is flushed, the
  * frame's references are put, and only then do the marks go, which tell the guest that it has its
  * page back.
  */
@@ -20,7 +20,7 @@
 
 /* of its handles, for domains that are gone; then it maps no more */
 #define ORPHANS_PART 8
-/* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
+/* a guest that keeps changing the entry under us gets an error, not our time (XSA-295) */
 #define MARK_ATTEMPTS 5
 
 /* ---- the table ---- */
@@ -286,11 +286,6 @@ void grant_release(struct domain *owner, uint32_t ref, bool writable)
 
 /* ---- handles ---- */
 
-static struct mapping_record *record(struct grant_table *gt, uint32_t handle)
-{
-    return &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
-}
-
 /* A page more of free records, chained from the lowest up. Under the lock. */
 static void add_maptrack_frame(struct grant_table *gt)
 {
@@ -312,7 +307,7 @@ uint32_t handle_alloc(struct grant_table *gt)
         add_maptrack_frame(gt);
     uint32_t handle = gt->free_handle;
     if (handle != NO_HANDLE)
-        gt->free_handle = record(gt, handle)->ref;
+        gt->free_handle = record_of(gt, handle)->ref;
     spin_unlock(&gt->lock);
     return handle;
 }
@@ -320,17 +315,17 @@ uint32_t handle_alloc(struct grant_table *gt)
 void handle_free(struct grant_table *gt, uint32_t handle)
 {
     spin_lock(&gt->lock);
-    record(gt, handle)->owner = NULL;
-    record(gt, handle)->ref = gt->free_handle;
+    record_of(gt, handle)->owner = NULL;
+    record_of(gt, handle)->ref = gt->free_handle;
     gt->free_handle = handle;
     spin_unlock(&gt->lock);
 }
 
 struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 {
-    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner)
+    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record_of(gt, handle)->owner)
         return NULL;
-    return record(gt, handle);
+    return record_of(gt, handle);
 }
 
 /* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the
@@ -340,7 +335,7 @@ int grants_release_mappings(struct domain *d)
     struct grant_table *gt = d->grants;
     if (!gt) return 0;
     for (; gt->release_cursor < gt->maptrack_frames * HANDLES_PER_FRAME; gt->release_cursor++) {
-        struct mapping_record *r = record(gt, gt->release_cursor);
+        struct mapping_record *r = record_of(gt, gt->release_cursor);
         if (r->owner) {
             struct domain *owner = r->owner;
             if (r->flags & GNTMAP_host_map)

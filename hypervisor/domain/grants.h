@@ -3,9 +3,13 @@
  * Grant tables, version 1: a domain lists frames in a shared table, and the domain it names may map
  * them or have them copied.
  *
- * Lock: grant_table.lock of the granting domain for its entries; of the mapping domain for which of
- * its handles (maptrack) are free, while the record of one in use has none (RING0_LOCK). Never both
- * at once; neither is held while page tables change.
+ * A mapping is known by a handle, a number of the mapping domain; the records of its handles are
+ * called its maptrack.
+ *
+ * Locks: each table has one (grant_table.lock). That of the domain that grants is held for what is
+ * done to its entries. That of the domain that maps is held for its list of free handles; a record
+ * in use has no lock of its own (RING0_LOCK). Nobody holds two of these locks at once, or one while
+ * page tables change.
  */
 #ifndef DOMUS_DOMAIN_GRANTS_H
 #define DOMUS_DOMAIN_GRANTS_H
@@ -14,7 +18,8 @@
 
 /* shared frames a table may grow to unless createdomain says otherwise */
 #define GRANTS_DEFAULT_FRAMES   64
-#define GRANTS_DEFAULT_MAPTRACK 1024    /* maptrack frames likewise */
+/* maptrack frames (256 handles each) likewise; our dom0 always says how many: dom0/README.md */
+#define GRANTS_DEFAULT_MAPTRACK 1024
 /* more are not given, whoever asks: the end of a table must not take long */
 #define GRANTS_MAX_FRAMES       128
 #define GRANTS_MAX_MAPTRACK     4096

@@ -55,14 +55,17 @@ static inline struct cpu *policy_cpu(const struct turn *t)
 /* current, once: whoever else waits goes first */
 void vcpu_yield(void);
 
-/* Hard affinity, as of now: on no other CPUs. A set without any CPU that there is, is that of
- * all; one too many (run_keep) that of its first. */
+/* ---- on which CPU (place.c) ---- */
+
+/* Hard affinity: from now on v runs on these CPUs only. If none of them is there, on all. There are
+ * at most MIXED_LANES different sets of several CPUs at a time; of one more, only its first CPU is
+ * allowed (run_keep). That the caller may is checked before: entry/hypercall.c (domctl). */
 void policy_set_affinity(struct vcpu *v, cpumask_t allowed);
-/* The CPUs on which it may run: not what was asked for, what holds. */
+/* The set that holds, perhaps not the one that was asked for. */
 cpumask_t policy_affinity(const struct vcpu *v);
-/* Soft affinity: on these, of those on which it may, where there is place for it, and elsewhere
- * before it waits; nobody who runs makes place for it. All that there are, or none of them: it does
- * not mind. */
+/* Soft affinity: the CPUs that v prefers among those on which it may run. If none of them is free
+ * it runs on another rather than wait, and no running vCPU is moved away for it. All CPUs that
+ * there are, or none of them: no preference. */
 void policy_set_preference(struct vcpu *v, cpumask_t soft);
 cpumask_t policy_preference(const struct vcpu *v);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Switching vCPUs: everything of a guest that lives in the processor and not in vcpu->regs. FPU and
- * vector registers are switched at once, always and whole (advisory 267: never lazily). Also the
+ * vector registers are switched at once, always and whole (XSA-267: never lazily). Also the
  * switch between guest user and guest kernel mode.
  */
 #include "domain/cr4.h"
@@ -40,7 +40,7 @@ static void fpu_load(const struct vcpu *v)
         write_cr0(read_cr0() | CR0_TS);
 }
 
-/* --- CR4: some bits are the guest's: of its choice and the host's, no more (advisory 293) --- */
+/* --- CR4: some bits are the guest's: of its choice and the host's, no more (XSA-293) --- */
 
 /* TSD and FSGSBASE decide what its user mode may do, too, so hardware must hear of them. DE and
  * OSXSAVE are kept by emulation alone: MOV to debug registers and XSETBV come to us anyway, and we

@@ -14,9 +14,16 @@ struct vcpu_hardware {
     /* segments: not in regs while the guest runs; saved and loaded by vCPU switches */
     uint16_t ds, es, fs, gs;
     uint64_t fs_base, gs_base_kernel, gs_base_user;
-    /* only TS of cr0 is real; of cr4 the bits that the guest may choose */
-    uint64_t guest_cr0, guest_cr4;
-    uint64_t cr4;                   /* what CR4 holds while it runs */
+    uint64_t guest_cr0;             /* as the guest sees it; only its TS is loaded */
+    /*
+     * CR4 has four names. guest_cr4: the bits that are the guest's to choose, as it chose them; it
+     * reads them together with cr4_fixed() (domain/cr4.h). cr4: all of the register while this vCPU
+     * runs. host_cr4 (machine/cpu.h): what ring 0 has set on this machine. loaded_cr4 (there, of
+     * each CPU): what its register holds now. That of a processor which a guest has run by
+     * DOMUS_run is none of these: struct domus_run has it (svm/state.c).
+     */
+    uint64_t guest_cr4;
+    uint64_t cr4;
     uint64_t debugreg[8];
     uint32_t tsc_aux;               /* MSR 0xc0000103: what RDTSCP and RDPID give */
     uint64_t xcr0;

@@ -174,7 +174,7 @@ static void set_fpu(struct vcpu *v, const struct vcpu_guest_context *c)
     if (!(c->flags & VGCF_i387_valid)) return;
     memcpy(area, &c->fpu_ctxt, FXSAVE_SIZE);
     memcpy(&mxcsr, area + MXCSR_OFFSET, sizeof(mxcsr));
-    /* reserved bits would fault the loading (advisories 53, 54); without DAZ on the oldest CPUs */
+    /* reserved bits would fault the loading (XSA-53, 54); without DAZ on the oldest CPUs */
     mxcsr &= xsave_mask ? MXCSR_VALID : 0xffbf;
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     if (!xsave_mask) return;

@@ -3,8 +3,8 @@
  * Debug registers of a guest: set_debugreg and get_debugreg, and `mov` to and from them by
  * emulation. The hardware's belong to whoever runs; domain/switch.c changes them with the vCPU.
  *
- * A breakpoint must not lie in our part of the address space (advisory 444), and bits that the CPU
- * reserves would make loading the register fault (advisory 12), so both are refused or normalised
+ * A breakpoint must not lie in our part of the address space (XSA-444), and bits that the CPU
+ * reserves would make loading the register fault (XSA-12), so both are refused or normalised
  * here, once.
  */
 #include "emulate/privileged.h"

@@ -7,7 +7,7 @@
  * It knows only the instructions that we may have to emulate: privileged ones
  * (emulate/privileged.c) and stores to read-only page tables (emulate/ptwrite.c). Everything else
  * is DECODE_UNKNOWN: an allow-list, because a decoder that guesses the length of an instruction it
- * does not know executes something the guest did not write (advisories 106, 123).
+ * does not know executes something the guest did not write (XSA-106, 123).
  */
 #ifndef DOMUS_EMULATE_DECODE_H
 #define DOMUS_EMULATE_DECODE_H

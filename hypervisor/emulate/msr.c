@@ -3,7 +3,7 @@
  * Model-specific registers, as guest kernels see them: a short list of ones that PV kernels read at
  * their start, the segment bases, and a few whose answer is a constant. Everything else is a #GP,
  * which kernels expect of MSRs they probe. No MSR number of a guest reaches the hardware except
- * through the _safe accessors (advisory 333).
+ * through the _safe accessors (XSA-333).
  */
 #include "emulate/privileged.h"
 #include "domain/domain.h"
@@ -72,7 +72,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     uint64_t old;
     if (is_performance_counter(msr)) return true;
-    /* the segment bases check for canonical values (advisory 193) */
+    /* the segment bases check for canonical values (XSA-193) */
     switch (msr) {
     case MSR_FS_BASE:        return do_set_segment_base(OP(SEGBASE_FS), value) == 0;
     case MSR_GS_BASE: return do_set_segment_base(OP(SEGBASE_GS_KERNEL), value) == 0;

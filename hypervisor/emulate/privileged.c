@@ -269,7 +269,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
     }
     bool xsetbv = i->opcode == 0x01 && i->reg == 2 && i->rm == 1;
     if (xsetbv && !(v->hw.guest_cr4 & CR4_OSXSAVE)) return invalid_instruction(v, again);
-    if (!v->in_kernel)              /* all that follows is for guest kernels (advisory 105) */
+    if (!v->in_kernel)              /* all that follows is for guest kernels (XSA-105) */
         return false;
     switch (i->opcode) {
     case 0x01:

@@ -4,7 +4,7 @@
  * CPUID, MSRs and I/O ports.
  *
  * Guest kernel and guest user mode are both ring 3, so what a kernel may do and a process may not
- * is decided here and not by the hardware (advisory 105): emulate_privileged asks v->in_kernel
+ * is decided here and not by the hardware (XSA-105): emulate_privileged asks v->in_kernel
  * before anything else.
  */
 #ifndef DOMUS_EMULATE_PRIVILEGED_H

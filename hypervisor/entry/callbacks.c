@@ -166,7 +166,7 @@ long do_set_segment_base(unsigned int which, unsigned long base)
     struct vcpu *v = current;
     uint64_t kernel_base;
 
-    /* advisory 193 */
+    /* XSA-193 */
     if (which != OP(SEGBASE_GS_USER_SEL) && !is_canonical(base))
         return fail(-EINVAL, "a non-canonical segment base");
     switch (which) {

@@ -27,7 +27,7 @@
 ; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on
 ; the stack it runs on, as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of
 ; their own (IST), because they can arrive on the first instruction of syscall_entry, when RSP is
-; still the guest's (advisory 260).
+; still the guest's (XSA-260).
 
 %include "machine/asm.inc"
 %include "offsets.inc"
@@ -149,7 +149,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     RING0 drop_ring0
     LOAD 10, 9, 8, dx, si
     mov r11, [rdi + REGS_flags]
-    ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
+    ; I7: whatever the guest, an emulation or a toolstack put there (XSA-202)
     and r11d, RFLAGS_GUEST
     or r11d, RFLAGS_FORCED
     mov rcx, [rdi + REGS_ip]
@@ -160,7 +160,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     sar rax, 47
     inc rax
     cmp rax, 1                      ; bits 63 to 47 all alike?
-    ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
+    ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (XSA-7)
     ja .iret
     LOAD bx, ax, sp, di
     swapgs

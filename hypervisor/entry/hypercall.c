@@ -126,7 +126,7 @@ static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
 /*
  * A list of calls, done in order, each result put into its entry. A call that gives way is written
  * back as what remains of it, and the multicall as what remains of the list. IRET changes to user
- * mode, in which there are no hypercalls: it ends the list (advisory 213), and like it everything
+ * mode, in which there are no hypercalls: it ends the list (XSA-213), and like it everything
  * that ends the guest.
  */
 long do_multicall(uint64_t calls, unsigned int count)

@@ -38,9 +38,9 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
 /*
  * The operations of a hypercall, by their public names; a name without a row in privilege.tbl does
  * not compile. They are the rows of a table, by number, which refuses whoever may not by
- * privilege.tbl, before anything is read. (OP(x) stands for x elsewhere: where all may, or others
- * do not reach the hypercall. May the caller name another domain? That is asked where the domain is
- * looked up.)
+ * privilege.tbl, before anything is read. (OP(x) stands for x elsewhere: where all may, or where
+ * the whole hypercall has flag D and entry/hypercall.c refuses it to others. May the caller name
+ * another domain? That is asked where the domain is looked up.)
  *
  * `ROW(EVTCHNOP_send, domain, evtchn_send, send)`: `int send(struct domain *d, struct evtchn_send
  * *op)` gets a copy of the argument. If it takes it const it answers nothing; what others leave in
@@ -55,7 +55,7 @@ struct operation {
     long (*perform)(void *subject, void *argument);
     uint8_t bytes;                  /* of the argument */
     bool answers, wide;             /* wide: its result is a long */
-    int8_t others;                  /* the errno for who is not the control domain; 0: any may */
+    int8_t others;                  /* errno for who is not the control domain; 0: no check */
 };
 #define ROW(name, subject, type, function) \
     [OP_##name] = { \

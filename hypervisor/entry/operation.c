@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations of a hypercall (entry/hypercall.h): found in their table, refused to whom they are
- * not for, given their argument, and answered. */
+/*
+ * The operations of a hypercall (entry/hypercall.h): found in their table, refused to whom they are
+ * not for, given their argument, and answered.
+ *
+ * Of a hypercall that is all the control domain's (flag D: domctl, sysctl, platform_op ...) nobody
+ * else comes here: others have of_the_control_domain (entry/hypercall.c) in place of its handler.
+ */
 #include "entry/hypercall.h"
 #include "memory/access.h"
 

@@ -9,22 +9,24 @@
  * with the least. How many vCPUs a domain has, on how many CPUs they run, and what they do, changes
  * nothing for others; no CPU is idle while somebody waits, and nothing has to be balanced.
  *
- * Who comes is measured by the clock of the place where it waits, which goes as fast as who runs
- * gets older, and never past one who waits. Who slept comes back at most SLEEP_CREDIT_NS behind it:
- * enough to run before the others at once, too little to make them wait long. So nothing is gained
- * by sleeping, nor by having fewer vCPUs than CPUs: the credit is less than what was left to others
- * meanwhile. And nothing is lost by using what nobody wanted: the clock goes along.
+ * The queue has a clock: it advances with the virtual time of those who run, and never past the
+ * least of those who wait. Who wakes up gets a virtual time at most SLEEP_CREDIT_NS behind that
+ * clock: enough to run at once, too little to keep others waiting for long. So a domain gains
+ * nothing by sleeping, nor by having fewer vCPUs than there are CPUs: the credit is less than the
+ * CPU time that it left to others meanwhile. Nor does it lose by using CPU time that nobody else
+ * wanted: the clock advances with it.
  *
  * A vCPU that may not run on every CPU waits in a lane: that of its only CPU, or one that it shares
- * with all that have the same set of CPUs. A lane has a clock of its own, for on a CPU where many
- * must run time goes slower. Who waits there does so at the virtual time that its domain had when
- * it came, as far as that is near the lane's clock; so who waits longest is next in the end.
+ * with all vCPUs that have the same set of CPUs. Each lane has a clock of its own, for on a crowded
+ * CPU virtual time advances more slowly. A vCPU waits there with the virtual time that its domain
+ * had when it came, brought near to the lane's clock; so whoever waits longest is picked in the
+ * end.
  *
- * A vCPU that works on behalf of another domain (dom0's, DOMUS_work_for) is charged to that domain,
- * and is as urgent as that one is: who had less than the one it is done for runs first. When it is
- * interrupted there and then wanted by somebody else (an event comes) it waits as its own domain
- * again, which had little: what was begun is ended soon, and then who asked for little is served.
- * So whoever has others work for him has less of the CPU himself, and nobody else has.
+ * While a vCPU works for another domain (dom0's do, DOMUS_work_for) its time is charged to that
+ * domain, its client, and it waits with the client's virtual time: it runs before or after others
+ * as the client would. If it was preempted in such work and then an event wants it, it waits with
+ * its own domain's time, mostly the least of all: it soon ends what it had begun, and then serves
+ * who asked. So who has others work for him has less of the CPU himself, and no third domain has.
  *
  * A domain with a cap has a budget, which what it is charged for uses up. Without one it is parked:
  * its vCPUs wait, but nobody picks them. Who gives it a new one is domain/policy.c.
@@ -50,7 +52,7 @@ struct lane {
     uint64_t clock;                 /* virtual; never falls */
 };
 
-struct turn {                       /* a vCPU's */
+struct turn {                       /* a vCPU's (dom0/turns.h has another one of that name) */
     struct pq_node node;            /* on its share's queue, or its lane's, while it waits */
     struct share *share;
     struct share *client;           /* on whose behalf it works; NULL: its own */

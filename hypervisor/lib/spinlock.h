@@ -20,7 +20,7 @@ enum lock_rank {
     LOCK_NONE,          /* not initialised: nobody may take it */
     LOCK_DOMCTL,        /* one operation of the toolstack at a time (control/domctl.c) */
     LOCK_DOMAINS,       /* the list of domains (domain/domain.c) */
-    LOCK_GRANTS,        /* a domain's grant table (domain/grants.c) */
+    LOCK_GRANTS,        /* a domain's grant table: entries, free handles (domain/grants.h) */
     LOCK_PAGETABLES,    /* a domain's page tables (memory/) */
     LOCK_MEMORY,        /* a domain's lists and counts of pages (memory/frame.c) */
     LOCK_EVENTS,        /* a domain's event channels and interrupts (domain/events.c, physdev.c) */

@@ -52,9 +52,9 @@ struct cpu {
     bool flush_wanted;              /* machine/ring0.h: cpus_flush */
     /* times it had to wait for ring 0, and the longest wait, in TSC ticks */
     uint64_t waits, longest_wait;
-    /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    /* what CR3 holds (XSA-494: one truth about the loaded tables) */
     uint64_t loaded_cr3;
-    uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
+    uint64_t loaded_cr4;            /* what CR4 holds now (domain/switch.h) */
     /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
     uint64_t *gdt_page;
     struct timer_queue timers;      /* domain/timers.c */
@@ -105,8 +105,8 @@ bool cpu_has_smap(void);
  * that it has struck, too, has the console's lock. */
 void nmi_tell(void);
 
-/* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice
- * (vcpu_choose_cr4). */
+/* CR4 with all of this machine that ring 0 uses; while a vCPU runs some of its bits are that one's
+ * choice (vcpu_choose_cr4). All names of CR4: domain/switch.h. */
 extern uint64_t host_cr4;
 
 /* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area.

@@ -13,9 +13,9 @@
  *
  * So an entry's bits alone say what to drop when it goes; no list of mappings exists anywhere.
  *
- * Every entry, by whatever way it comes, passes one allow-mask (advisory 148: a fast path that
+ * Every entry, by whatever way it comes, passes one allow-mask (XSA-148: a fast path that
  * forgot one bit). Refused are large pages, PAT, and on RAM every cacheability but write-back:
- * validation would read RAM by another memory type than the guest wrote it (advisory 402). The user
+ * validation would read RAM by another memory type than the guest wrote it (XSA-402). The user
  * bit is set for the guest, which runs at ring 3; the global bit is dropped, so that each CR3 load
  * flushes.
  */
@@ -73,7 +73,7 @@ static int l1_get_other(const struct walk *w, uint64_t e)
     if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved or PAT bits in a level-1 entry");
     spend(COST_TYPE);
     if (mfn_is_io(m)) return check_device_page(w, e);
-    if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");
+    if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (XSA-402)");
     return e & PTE_WRITE ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
 }
 

@@ -181,7 +181,7 @@ static bool account(struct domain_memory *d, uint64_t count, bool swapping)
     bool ok;
 
     spin_lock(&d->lock);
-    /* advisory 385 */
+    /* XSA-385 */
     ok = !d->closed && (swapping || (d->page_count <= d->max_pages &&
                                     count <= d->max_pages - d->page_count));
     if (ok)

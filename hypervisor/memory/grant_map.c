@@ -23,7 +23,7 @@ static int16_t find_slot(const struct vcpu_tables *t, uint64_t host_addr, bool c
 
     if (contains_pte) {
         if (host_addr & 7)
-            return refuse(GNTST_general_error, "the entry's address is not aligned (advisory 227)");
+            return refuse(GNTST_general_error, "the entry's address is not aligned (XSA-227)");
         *slot = maddr_to_virt(MADDR(host_addr));
     } else {
         *slot = mmu_walk(t, host_addr);
@@ -79,7 +79,7 @@ int16_t mmu_unmap_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t f
     if (status == GNTST_okay) {
         if ((*slot & GRANT_BITS) != expected)
             status = (int16_t)entry_refused(
-                refuse(GNTST_general_error, "the entry is not the grant's mapping (advisory 234)"),
+                refuse(GNTST_general_error, "the entry is not the grant's mapping (XSA-234)"),
                 1, slot, __atomic_load_n(slot, __ATOMIC_RELAXED));
         if (status == GNTST_okay)
             status = take_replacement(t, new_va, slot, &new);

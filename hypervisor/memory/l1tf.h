@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * L1TF (advisory 273): Intel CPUs before the fix read, speculatively, what a not-present entry
+ * L1TF (XSA-273): Intel CPUs before the fix read, speculatively, what a not-present entry
  * names, if it is in their first-level cache, whoever's it is. Pure: the judgement of one entry's
  * bits.
  *

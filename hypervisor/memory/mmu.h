@@ -47,7 +47,7 @@ int16_t mmu_map_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t fra
                       bool contains_pte) must_check;
 /*
  * Take it out again. The whole entry must be what map made of (frame, flags) up to accessed and
- * dirty (advisory 234). On success the entry is replaced by `new_va`'s entry
+ * dirty (XSA-234). On success the entry is replaced by `new_va`'s entry
  * (GNTTABOP_unmap_and_replace; new_va 0: by nothing), and the entry's reference on the frame is the
  * caller's again, to put after the TLB is flushed. A GNTST_* status.
  */

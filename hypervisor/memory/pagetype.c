@@ -48,14 +48,14 @@
  * Writable memory goes straight across: nothing is to be checked, only stale translations to be
  * flushed between the first get and its commit. (Type first, then flush, then look: after the flush
  * nobody can write through an old translation, and because the type is already taken nobody can
- * make a new one. Any other order leaves a gap; advisory 401 is that gap.)
+ * make a new one. Any other order leaves a gap; XSA-401 is that gap.)
  *
  *
  * Half way
  *
  * A table of level 4 can have 512^3 entries below it, so both walks must be able to stop and let
  * somebody else run. Whoever owns the references of a table that is half way through has been the
- * hardest question of this design wherever it was tried (advisories 45, 264, 299, 310: references
+ * hardest question of this design wherever it was tried (XSA-45, 264, 299, 310: references
  * lost, or dropped twice, when an interrupted operation met another one). The answer here: THE
  * FRAME ITSELF owns them. The frame's one type and one total reference, and the references of its
  * entries [0, cursor), belong to no caller and to no saved state elsewhere, so nobody can lose
@@ -71,7 +71,7 @@
  *   Undoing: dropping the last reference never walks. The frame keeps the dropper's two references,
  *   goes on its domain's queue of tables to undo, and that is all; the queue is worked off later,
  *   at every mmu hypercall's beginning and end (memory/undo.c). A child whose last reference goes
- *   meanwhile joins the same queue: there is no recursion to overflow a stack (advisory 240). Until
+ *   meanwhile joins the same queue: there is no recursion to overflow a stack (XSA-240). Until
  *   its turn comes the frame is nothing: it cannot be had as a table, nor as writable memory.
  *
  * A validation that fails is the same thing as a last put: the entries [0, cursor) are undone from

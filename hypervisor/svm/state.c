@@ -17,9 +17,10 @@
 #define EFER_LME (1ul << 8)
 #define EFER_LMA (1ul << 10)
 
-/* CD and NW would slow the whole CPU, or have others see old memory (advisory 402). */
+/* CD and NW would slow the whole CPU, or have others see old memory (XSA-402). */
 #define CR0_MAY (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG)
-/* VME to PCE, OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, SMEP, SMAP. No PCIDs, no five levels, no XSAVE:
+/* Of the processor that is run, not of the vCPU that has it run (domain/switch.h).
+ * VME to PCE, OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, SMEP, SMAP. No PCIDs, no five levels, no XSAVE:
  * XCR0 is the caller's. */
 #define CR4_MAY (0xffful | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 #define EFER_MAY (EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
@@ -36,11 +37,11 @@
 /* CR3 and CR2 are its own. Reads of CR4 show what we need in it; CR8 is the machine's. */
 #define READ_CR 0xfff2u
 #define WRITE_CR 0xfff3u
-/* #DB, #AC: one within the delivery of another never ends (advisory 156); #MC is the machine's. */
+/* #DB, #AC: one within the delivery of another never ends (XSA-156); #MC is the machine's. */
 #define EXCEPTIONS (1u << TRAP_DEBUG | 1u << TRAP_ALIGNMENT | 1u << TRAP_MACHINE_CHECK)
 
 /* Its own PAT has write-back in all eight places: whatever its page tables say, it sees memory as
- * all others do (advisory 402). */
+ * all others do (XSA-402). */
 #define PAT_CACHED 0x0606060606060606ul
 #define ASID 1
 #define FLUSH_ALL 1

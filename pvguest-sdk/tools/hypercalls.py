@@ -170,8 +170,9 @@ def is_guarded(row, hypercalls):
 
 def operation_names(hypercalls, operations):
     made_from('privilege.tbl')
-    print("/* OP_x is x; GUARD_x the errno of who is not the control domain (0: any may, or the\n"
-          " * whole hypercall has a check); FOREIGN_x: may the control domain name another? */")
+    print("/* OP_x is x; GUARD_x the errno of who is not the control domain (0: any may, or\n"
+          " * entry/hypercall.c refuses all of it, flag D); FOREIGN_x: may the control domain\n"
+          " * name another? */")
     print('#ifndef ABI_OPERATION_NAMES_H\n#define ABI_OPERATION_NAMES_H\n')
     for row in operations:
         if row.name == '-':

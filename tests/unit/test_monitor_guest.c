@@ -162,15 +162,16 @@ static void a_kernel_is_loaded(void **state)
 static void parts_without_bytes(void **state)
 {
     struct elf elf;
-    struct elf_part part;
+    struct elf_segment segment;
+    struct elf_section section;
 
     for (unsigned bytes = 0; bytes < 2; bytes++) {
         make_kernel();
         put(64, bytes ? 1 : 6, 4); put(96, 1 << 20, 8);
         put(SECTIONS_AT + 4, bytes ? 2 : 8, 4); put(SECTIONS_AT + 32, 1 << 20, 8);
         assert_true(elf_open(&elf, kernel, sizeof(kernel)));
-        assert_int_equal(elf_segment(&elf, 0, &part), !bytes);
-        assert_int_equal(elf_section(&elf, 0, &part), !bytes);
+        assert_int_equal(elf_segment(&elf, 0, &segment), !bytes);
+        assert_int_equal(elf_section(&elf, 0, &section), !bytes);
     }
 }
 

@@ -160,7 +160,7 @@ static int set_up(void **state)
 
 static void goes(int error, const char *text, const char *want)
 {
-    assert_int_equal(move_send("wanderer", THERE, give_up, &problem), error);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), error);
     if (error)
         assert_string_equal(problem.text, text);
     done(want);
@@ -219,7 +219,7 @@ static void it_is_not_welcome(void **state)
 static void a_long_no(void **state)
 {
     answers[0] = MOVE_NO;
-    assert_int_equal(move_send("wanderer", THERE, give_up, &problem), -EACCES);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EACCES);
     assert_int_equal(strlen(problem.text), strlen("there: ") + 187);
     set_up(NULL);
 }
@@ -288,7 +288,7 @@ static void nobody_says(void **state)
         answers[i] = -ETIMEDOUT;
     hopeless = true;
     clock_ns = 5 * S;
-    assert_int_equal(move_send("wanderer", THERE, give_up, &problem), -EBUSY);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EBUSY);
     assert_true(doubtful);
     assert_string_equal(problem.text, "nobody says whether 'guest 9' runs there now: here it stays "
                         "suspended. Look there; then `destroy guest 9` or `resume guest 9` here");
@@ -298,7 +298,7 @@ static void nobody_says(void **state)
     set_up(NULL);
     answers[2] = -ENOTCONN;
     given_up = true;
-    assert_int_equal(move_send("wanderer", THERE, give_up, &problem), -EBUSY);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EBUSY);
     assert_true(doubtful && heard == 3);
 }
 

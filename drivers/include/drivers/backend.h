@@ -53,7 +53,8 @@ struct backend_driver {
     bool (*disconnect)(struct backend *backend);
 };
 
-/* kind is "vbd" or "vif". Publishes the features and enters InitWait. */
+/* kind: the device's in the paths of XenStore ("vbd", "vif"). Publishes the features and enters
+ * InitWait. */
 int backend_start(struct backend *backend, const struct backend_driver *driver,
                   const struct backend_store *store, const char *kind, domid_t domain,
                   unsigned int device);
