@@ -34,6 +34,8 @@ static uint64_t clock_ns;
 static struct move_hello hello;
 static const char *no_text;
 static struct problem problem;
+static struct move_told told;
+static char printed[200];
 
 uint64_t now_ns(void)
 {
@@ -50,6 +52,11 @@ void thread_sleep(uint64_t ns)
 }
 void printk(const char *format, ...)
 {
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(printed, sizeof(printed), format, arguments);
+    va_end(arguments);
     step("tell. ");
 }
 const char *errno_name(long error)
@@ -134,6 +141,14 @@ int saved_write(const char *name, struct saved_target *target, bool go_on, struc
     if (error) return error;
     assert_ptr_equal(target->tape->write, write_it);
     step("save. ");
+    if (target->live) {                 /* a round while it runs, and what there was behind it */
+        target->rounds = (struct save_rounds){ .number = 1, .sent = 512, .total = 512,
+                                               .pages = 700 };
+        target->went_over(target, NS_PER_S / 2);
+        target->rounds = (struct save_rounds){ .number = 2, .sent = 12, .total = 524 };
+        target->ran = clock_ns;
+        clock_ns += 3 * S;
+    }
     if (save_error)
         problem_set(why, save_error, "saving");
     error = target->finish(target, save_error, why);
@@ -160,11 +175,21 @@ static int set_up(void **state)
 
 static void goes(int error, const char *text, const char *want)
 {
-    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), error);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &told, &problem), error);
     if (error)
         assert_string_equal(problem.text, text);
     done(want);
     set_up(NULL);
+}
+
+/* Each round is told of, and at the end what was sent while it ran and how long it stood still. */
+static void it_goes_while_it_runs(void **state)
+{
+    assert_int_equal(move_send("wanderer", THERE, true, give_up, &told, &problem), 0);
+    done("call. hello 1. 20 s? save. tell. 120 s? GO. 20 s? end 1. ");
+    assert_string_equal(printed, "Round 1: 512 of 700 pages sent, in 500 ms (4.0 MiB/s)\n");
+    assert_true(told.still_ns == 3 * S && told.rounds == 1 && told.pages == 512);
+    assert_int_equal(told.rest, 12);
 }
 
 #define OPENED "call. hello 1. 20 s? save. "
@@ -219,7 +244,7 @@ static void it_is_not_welcome(void **state)
 static void a_long_no(void **state)
 {
     answers[0] = MOVE_NO;
-    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EACCES);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &told, &problem), -EACCES);
     assert_int_equal(strlen(problem.text), strlen("there: ") + 187);
     set_up(NULL);
 }
@@ -288,7 +313,7 @@ static void nobody_says(void **state)
         answers[i] = -ETIMEDOUT;
     hopeless = true;
     clock_ns = 5 * S;
-    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EBUSY);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &told, &problem), -EBUSY);
     assert_true(doubtful);
     assert_string_equal(problem.text, "nobody says whether 'guest 9' runs there now: here it stays "
                         "suspended. Look there; then `destroy guest 9` or `resume guest 9` here");
@@ -298,7 +323,7 @@ static void nobody_says(void **state)
     set_up(NULL);
     answers[2] = -ENOTCONN;
     given_up = true;
-    assert_int_equal(move_send("wanderer", THERE, false, give_up, &problem), -EBUSY);
+    assert_int_equal(move_send("wanderer", THERE, false, give_up, &told, &problem), -EBUSY);
     assert_true(doubtful && heard == 3);
 }
 
@@ -307,7 +332,8 @@ static void nobody_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_goes), TEST(it_cannot_even_begin), TEST(it_is_not_welcome), TEST(a_long_no),
+        TEST(it_goes), TEST(it_goes_while_it_runs), TEST(it_cannot_even_begin),
+        TEST(it_is_not_welcome), TEST(a_long_no),
         TEST(saving_fails), TEST(it_is_not_ready), TEST(it_ran), TEST(it_never_ran),
         TEST(nobody_says),
     };
