@@ -148,7 +148,7 @@ static void after_one(long result)
 static void refused_in_a_list(void **state)
 {
     static const struct { uint64_t op; long result; unsigned int counted; } calls[] = {
-        { __HYPERVISOR_multicall, -EINVAL, 13 }, { 6, -ENOSYS, 6 }, { 62, -ENOSYS, 62 },
+        { __HYPERVISOR_multicall, -EINVAL, 13 }, { 11, -ENOSYS, 11 }, { 62, -ENOSYS, 62 },
         { 63, -ENOSYS, 63 }, { 64, -ENOSYS, 63 }, { 1ul << 32, -ENOSYS, 63 },
         { ~0ul, -ENOSYS, 63 }, { __HYPERVISOR_domctl, -EPERM, __HYPERVISOR_domctl },
     };

@@ -46,8 +46,8 @@ static void requests(void **state)
     assert_int_equal(xs_write(XS_NONE, "dir/longer", "2", 1), 0);
     list = xs_directory(XS_NONE, "dir", &count);
     assert_int_equal(count, 2);
-    assert_string_equal(list[0], "longer");     /* by name */
-    assert_string_equal(list[1], "x");
+    assert_string_equal(list[0], "x");          /* the shorter first */
+    assert_string_equal(list[1], "longer");
     assert_null(list[2]);
     free(list);
     assert_int_equal(PTR_ERR(xs_directory(XS_NONE, "none", &count)), -ENOENT);
