@@ -89,7 +89,7 @@ def run_guest(name, hypervisor, timeout=120, smp=None, words=()):
     wanted = wishes(name)
     where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
     if hypervisor.name == "xen":
-        smp = vcpus(wanted)
+        smp = vcpus(wanted) or 1        # there dom0 has a vCPU for each
     machine_name = f"{where}{smp or ''}-{name}"
     with machine.Machine(machine_name, hypervisor=on_cpu(hypervisor, wanted),
                          modules=[[guest, "test", *words]],

@@ -56,7 +56,7 @@ def test_residence(name, symbols):
     wanted = test_guests.wishes(name)
     with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
                          hypervisor=test_guests.on_cpu(machine.DOMUS, wanted),
-                         **test_guests.devices(f"residence-{name}", wanted)) as box:
+                         **test_guests.devices(f"residence-{name}", wanted, smp=1)) as box:
         result = box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
         assert box.which == 0 and "SUCCESS" in result.group(0), box.tail()
         box.wait_off()

@@ -120,9 +120,10 @@ class Machine:
         boot = hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
         self.memory = refusals.Memory(memory, hypervisor.path)
+        smp = smp or (1 if icount else SMP)     # by instructions one CPU runs at a time
         command = qemu.command(boot, line=qemu.PIPE, accel=accel, cpu=hypervisor.cpu,
-                               memory=memory, smp=smp or SMP, disk=disk, snapshot=snapshot,
-                               net=net, icount=icount) + list(extra) + self.memory.options()
+                               memory=memory, smp=smp, disk=disk, snapshot=snapshot, net=net,
+                               icount=icount) + list(extra) + self.memory.options()
         command += os.environ.get("DOMUS_QEMU", "").split()         # a plugin that watches, say
         self.log.write("$ " + " ".join(command) + "\n")
         self.child = pexpect.spawn(command[0], command[1:],
