@@ -66,7 +66,7 @@ def test_the_oldest_form():
     (image(PACK["gzip"](KERNEL), length=1 << 20), "cut off"), (image(b"\x89LZO" * 9), "89 4c 5a"),
     (image(PACK["gzip"](KERNEL)[:-90] + bytes(90)), "damaged"),
     (image(PACK["xz"](KERNEL)[:40] + bytes(90)), "damaged"),
-])
+], ids=["old", "short", "longer", "unknown", "end", "middle"])
 def test_what_is_broken(broken, sentence):
     with pytest.raises(host.Refused, match=sentence):
         bzimage.elf_of(broken)
