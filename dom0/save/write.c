@@ -240,7 +240,7 @@ int saver_begin(struct guest *guest, struct tape *tape, const char *config, size
     struct saver *saver = *begun;
 
     if (error) return error;
-    if (saver->pages * sizeof(saver->digest[0]) > guest->room)
+    if (saver->pages * (sizeof(saver->p2m[0]) + sizeof(saver->digest[0])) > guest->room)
         return failed(saver, -ENOMEM, "dom0 has too little memory to move so large a guest while it"
                       " runs: without --live it needs less");
     saver->digest = calloc(saver->pages, sizeof(saver->digest[0]));
