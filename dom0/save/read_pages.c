@@ -34,8 +34,8 @@ static int populate(struct restorer *restorer, const uint64_t *pfns, unsigned co
                  : 0;
 }
 
-/* The frames of those that it has no more. Each costs as much as if it had been sent: else a word of
- * eight bytes would have a frame made or let go. */
+/* The frames of those that it has no more. Each costs as much as a page that is sent: else a word
+ * of eight bytes would have a frame made and let go. */
 static int release(struct restorer *restorer, const uint64_t *pfns, unsigned count)
 {
     unsigned long frames[WINDOW];
