@@ -183,7 +183,7 @@ static int put_end(struct saver *saver)
 /* With its shared page mapped. */
 static int make_lists(struct saver *saver)
 {
-    saver->pages = saver->shared->arch.max_pfn;
+    saver->pages = READ_ONCE(saver->shared->arch.max_pfn);      /* It may run. */
     if (saver->pages == 0 || saver->pages > most_pfns(saver->guest))
         return failed(saver, -EINVAL, "the guest says that it has %lu pages, and may have %lu",
                       (unsigned long)saver->pages, (unsigned long)saver->guest->most);
