@@ -371,7 +371,7 @@ int restore_guest(struct guest *guest, struct tape *tape, struct problem *proble
     restorer->guest = guest;
     restorer->tape = tape;
     restorer->problem = problem;
-    restorer->left = SAVE_TIMES / 2 * most_pfns(guest) * SAVE_PAGE;
+    restorer->left = SAVE_TIMES * (guest->most + FEW_PFNS) * SAVE_PAGE;
     error = check_headers(restorer);
     error = error ? error : take_records(restorer);
     error = error ? error : check_end(restorer);

@@ -34,7 +34,8 @@ static int populate(struct restorer *restorer, const uint64_t *pfns, unsigned co
                  : 0;
 }
 
-/* The frames of those that it has no more. */
+/* The frames of those that it has no more. Each costs as much as a page that is sent: else a word
+ * of eight bytes would have a frame made and let go. */
 static int release(struct restorer *restorer, const uint64_t *pfns, unsigned count)
 {
     unsigned long frames[WINDOW];
@@ -49,6 +50,7 @@ static int release(struct restorer *restorer, const uint64_t *pfns, unsigned cou
         restorer->type[pfns[i]] = UNTYPED;
     }
     if (!n) return 0;
+    restorer->left -= MIN(restorer->left, n * (uint64_t)SAVE_PAGE);
     error = restorer->guest->hands->release(restorer->guest, frames, n);
     return error ? failed(restorer, error, "the hypervisor keeps a page that the guest has no more:"
                           " %s", errno_name(error))

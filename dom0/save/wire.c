@@ -25,12 +25,14 @@ static int wait_for(struct wire *wire, bool (*holds)(void))
     return 0;
 }
 
-static void has_moved(struct wire *wire, size_t size)
+/* Who is faster than we are never has us wait: so it is asked here, too, whether to go on. */
+static int has_moved(struct wire *wire, size_t size)
 {
     wire->moved += size;
-    if (wire->moved < WIRE_FLOW) return;
+    if (wire->moved < WIRE_FLOW) return 0;
     wire->moved = 0;
     wire->waited = 0;
+    return wire->give_up() ? -EAGAIN : 0;
 }
 
 static void set_patience(struct wire *wire, uint64_t patience)
@@ -76,8 +78,8 @@ static int tape_write(struct tape *tape, const void *from, size_t size)
 
         bytes += piece;
         size -= piece;
-        has_moved(wire, piece);
-        error = stopped();
+        error = has_moved(wire, piece);
+        error = error ? error : stopped();
         if (size && !error)
             error = wait_for(wire, may_write);
     }
@@ -99,9 +101,9 @@ static int tape_read(struct tape *tape, void *to, size_t size)
             own_wake();
         bytes += piece;
         size -= piece;
-        has_moved(wire, piece);
+        error = has_moved(wire, piece);
         if (size && has_news()) return state_error();
-        if (size)
+        if (size && !error)
             error = wait_for(wire, has_news);
     }
     return error;

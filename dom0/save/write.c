@@ -183,7 +183,7 @@ static int put_end(struct saver *saver)
 /* With its shared page mapped. */
 static int make_lists(struct saver *saver)
 {
-    saver->pages = saver->shared->arch.max_pfn;
+    saver->pages = READ_ONCE(saver->shared->arch.max_pfn);      /* It may run. */
     if (saver->pages == 0 || saver->pages > most_pfns(saver->guest))
         return failed(saver, -EINVAL, "the guest says that it has %lu pages, and may have %lu",
                       (unsigned long)saver->pages, (unsigned long)saver->guest->most);
@@ -240,7 +240,7 @@ int saver_begin(struct guest *guest, struct tape *tape, const char *config, size
     struct saver *saver = *begun;
 
     if (error) return error;
-    if (saver->pages * sizeof(saver->digest[0]) > guest->room)
+    if (saver->pages * (sizeof(saver->p2m[0]) + sizeof(saver->digest[0])) > guest->room)
         return failed(saver, -ENOMEM, "dom0 has too little memory to move so large a guest while it"
                       " runs: without --live it needs less");
     saver->digest = calloc(saver->pages, sizeof(saver->digest[0]));

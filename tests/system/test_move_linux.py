@@ -15,6 +15,11 @@ import test_save_linux
 import two_machines
 from two_machines import ADDRESSES
 
+# Its card loses the 256 pages of its receive ring each time that it gets another back end
+# (xennet_disconnect_backend() in 6.1 leaves the pool of pages registered: nobody frees it).
+LOST_KIB = 1024
+CONFIGS = {file: text.replace("memory = 96", "memory = 128")
+           for file, text in test_save_linux.CONFIGS.items()}
 MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
 pytestmark = pytest.mark.skipif(dom0.ON_XEN or not MOVES, reason="a long test (make soak)")
 
@@ -23,7 +28,7 @@ pytestmark = pytest.mark.skipif(dom0.ON_XEN or not MOVES, reason="a long test (m
 def pair():
     linux_box.available()
     with two_machines.Pair("move-linux", disk=test_save_linux.real_disk("move-linux"), memory=640,
-                           kind=linux_box.LinuxBox, configs=test_save_linux.CONFIGS) as both:
+                           kind=linux_box.LinuxBox, configs=CONFIGS) as both:
         yield both
 
 
@@ -61,7 +66,7 @@ def end(pair):
 def test_linux_moves_while_it_runs(pair):
     """Under load of disk and network; the figures are shown."""
     begin(pair)
-    figures = []
+    figures, free = [], []
     for life in range(2 * MOVES):
         here, there = pair.machines[life % 2], pair.machines[1 - life % 2]
         before, clock = test_save_linux.rounds(here), test_save_linux.number(here, "date +%s")
@@ -72,8 +77,10 @@ def test_linux_moves_while_it_runs(pair):
         assert found and "one" not in here.domains(), answer
         figures.append(tuple(map(int, found.groups())))
         is_well(there, before)
-        print(there.shell("one", "grep MemFree /proc/meminfo; grep shmem /proc/vmstat"))
+        free.append(test_save_linux.number(there, "awk '/MemFree/ { print $2 }' /proc/meminfo"))
         assert 0 <= test_save_linux.number(there, "date +%s") - clock < 600
+    print("KiB free:", *free)
+    assert free[0] - free[-1] < (len(free) - 1) * LOST_KIB + 4096
     for name, column in zip(("ms in all", "ms still", "pages before", "rounds", "pages then"),
                             zip(*figures)):
         print(f"{name:13} {min(column):8} {statistics.median(column):10} {max(column):8}")

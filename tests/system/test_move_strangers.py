@@ -4,6 +4,7 @@ say, the prompt answers, the terminal shows his words as words, and nothing is l
 import contextlib
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -62,6 +63,28 @@ def call(system, *words):
 def saved(text):
     return b"Xen saved domain, xl format\n \0 \r" + \
         struct.pack("<IIII", 0x01020304, 2, 0, len(text) + 4) + struct.pack("<I", len(text)) + text
+
+
+def record(kind, body=b""):
+    return struct.pack("<II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
+
+
+PAGES, PV_INFO, P2M_FRAMES = 1, 2, 3
+XALLOC, XTAB = 0xe << 60, 0xf << 60
+
+
+def begun(pages, most):
+    """A guest of so many pages, and so many MiB at most, of which nothing has come."""
+    lists = struct.pack(f"<II{(pages + 511) // 512}Q", 0, pages - 1, *[0] * ((pages + 511) // 512))
+    return (saved(f"name='s'\nkernel='k'\nmemory={pages // 256}\nmaxmem={most}".encode()) +
+            struct.pack(">QII", 0x4c6962786c466d74, 2, 0) + record(1) +
+            struct.pack(">QIIHxxxxxx", (1 << 64) - 1, 0x58454e46, 3, 0) +
+            struct.pack("<IHHII", 1, 12, 0, 4, 17) +
+            record(PV_INFO, bytes((8, 4, 0, 0, 0, 0, 0, 0))) + record(P2M_FRAMES, lists))
+
+
+def words(pages, kind):
+    return record(PAGES, struct.pack(f"<II{pages}Q", pages, 0, *(i | kind for i in range(pages))))
 
 
 def is_quick(system):
@@ -151,3 +174,38 @@ def test_not_any_more(box):
             assert not peer.recv(192)
         assert time.monotonic() - since < 3
     box.ask("migrate-receive any")
+
+
+def test_pages_that_come_and_go(box):
+    """A word of eight bytes has a frame made, or let go; he who says so is always ahead of it. The
+    prompt answers meanwhile, and the operator can end it. Else it ends by itself."""
+    time.sleep(1)
+    free = box.free_pages()[0]
+    piece = words(1024, XALLOC) + words(1024, XTAB)
+
+    def send(peer, ended):
+        with contextlib.suppress(OSError):
+            while True:
+                peer.sendall(piece)
+        ended.set()
+
+    for most in 512, 8:
+        ended = threading.Event()
+        with socket.create_connection(("127.0.0.1", box.port)) as peer:
+            peer.settimeout(20)
+            peer.sendall(hello())
+            assert peer.recv(192)[0] == WELCOME
+            peer.sendall(begun(2048, most))
+            threading.Thread(target=send, args=(peer, ended), daemon=True).start()
+            if most == 512:
+                for _ in range(2):
+                    is_quick(box)
+                    time.sleep(0.5)
+                assert not ended.is_set()
+                since = time.monotonic()
+                box.ask("migrate-receive off")
+                assert ended.wait(20) and time.monotonic() - since < 3
+            box.see("given up" if most == 512 else "it is longer than one", 20)
+            assert ended.wait(5)
+        box.ask("migrate-receive any")
+        box.until(lambda: box.free_pages()[0] >= free, 20)
