@@ -119,6 +119,7 @@ all: $(B)/residence.so
 # are skipped, and say so.
 #: make linux        Debian's Linux as a guest, fetched from Debian's archive;  make rig: as dom0 of
 #:                   real Xen, to compare with;  make peer: Debian's Xen itself
+#: make newest       the newest kernel that Debian has, for `make soak`
 .PHONY: linux
 linux: $(B)/linux/tried
 $(B)/linux/work $(B)/linux/parallel: $(B)/linux/%: tests/linux/%.c tests/linux/job.h
