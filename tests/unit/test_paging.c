@@ -397,6 +397,18 @@ static void none_below(void)
     memory_init(&info);
 }
 
+/* Early memory begins so many pages below the big page at which the frame table does: those are for
+ * the tables that come last, to the lowest. */
+static int pages_below;
+
+static void to_the_last_page(void)
+{
+    region(MIB, 10 * MIB, 1);
+    module(IMAGE_TO, 4 * MIB - pages_below * 4096);
+    memory_init(&info);
+    HOLDS(!given[1024 - pages_below]);
+}
+
 /* In a process of its own; its status. */
 static int boot(void (*with)(void), bool compare)
 {
@@ -444,6 +456,15 @@ static void too_small_machines(void **s)
     assert_int_equal(boot(none_below, false), 3);
 }
 
+static void all_of_early_memory(void **s)
+{
+    for (pages_below = -1; pages_below <= 0; pages_below++)     /* a page less than the frames' */
+        assert_int_equal(boot(to_the_last_page, true), 3);
+    while (pages_below < 20 && boot(to_the_last_page, true) == 3)
+        pages_below++;
+    assert_int_equal(boot(to_the_last_page, true), 0);
+}
+
 static void after_boot(void **s)
 {
     assert_int_equal(boot(mappings_of_devices, false), 0);
@@ -458,6 +479,7 @@ int main(void)
         cmocka_unit_test(maps_that_were_picked),
         cmocka_unit_test(maps_at_random),
         cmocka_unit_test(too_small_machines),
+        cmocka_unit_test(all_of_early_memory),
         cmocka_unit_test(after_boot),
     };
 
