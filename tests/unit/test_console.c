@@ -20,7 +20,7 @@ static char line[1 << 20];                      /* what came out at the other en
 static size_t sent;
 static char fifo[16];
 static unsigned int waiting, enabled, to_receive;
-static uint32_t fifo_control;
+static uint32_t fifo_control, modem_control;
 static bool empty_is_news, absent, edge, level, fast;
 static char next_typed = 'a';
 static unsigned int ticks_per_look;             /* time passes while somebody polls */
@@ -67,6 +67,8 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
             to_receive = 0;
         fifo_control = value;
     }
+    if (port == 0x3fc)
+        modem_control = value;
     if (port == 0x3fb)
         divisor = value & 0x80;
     if (port == 0x3f9 && !divisor) {
@@ -189,6 +191,7 @@ static void without_interrupts_the_sender_waits(void **state)
     to_receive = 1;                             /* typed before there was anybody to take it */
     serial_init(115200);
     assert_int_equal(fifo_control, 0x05);       /* does not drop what has been typed */
+    assert_int_equal(modem_control, 0x0b);      /* DTR and RTS; OUT2 lets interrupts through */
     assert_int_equal(serial_read(&typed, 1), 1);
     assert_int_equal(typed, 'a');
     next_typed = 'a';
