@@ -242,6 +242,8 @@ static void open_disk(unsigned int nth, uint64_t features)
     learn(disk_queue, &((struct virtio_blk_as_it_begins *)(void *)disk)->queue);
     assert_ptr_equal(real_disk(nth), disk);
     assert_int_equal(register64(0x30), (uintptr_t)disk_queue->used);
+    assert_int_equal((uint16_t)register64(0x16), 0);    /* the queue that it is, */
+    assert_int_equal((uint16_t)register64(0x1a), 0);    /* and the vector that is ours */
 }
 
 static void a_disk_says_what_it_is(void **state)
