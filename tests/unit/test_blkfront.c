@@ -196,6 +196,28 @@ static void a_ring_that_lies(void **state)
     close_disk();
 }
 
+/* Who is given up is shown nothing more of what was on its way, and is not saved. */
+static void nothing_for_who_is_given_up(void **state)
+{
+    open_disk();
+    submit(0, BLOCK_FLUSH, 0);
+    request[1] = request[0];
+    result[1] = 1;
+    masked = true;
+    block_submit(&disk.device, &request[1]);
+    masked = false;
+    ring->rsp_prod = 9;
+    ring_bell();
+    assert_true(result[0] == -EIO && result[1] == -EIO);
+    sent = 0;
+    block_kick(&disk.device);
+    assert_true(ring->req_prod == 1 && sent == 0);
+    hooked->before(hooked);
+    submit(2, BLOCK_FLUSH, 0);
+    assert_int_equal(result[2], -EIO);          /* for there is no other life to wait for */
+    close_disk();
+}
+
 /* More than the ring holds wait, in order; answers make room. */
 static void a_full_ring(void **state)
 {
@@ -492,6 +514,7 @@ int main(void)
         cmocka_unit_test_setup(requests_on_the_ring, set_up),
         cmocka_unit_test_setup(answers_to_nothing, set_up),
         cmocka_unit_test_setup(a_ring_that_lies, set_up),
+        cmocka_unit_test_setup(nothing_for_who_is_given_up, set_up),
         cmocka_unit_test_setup(a_full_ring, set_up),
         cmocka_unit_test_setup(nobody_overtakes, set_up),
         cmocka_unit_test_setup(no_grants_left, set_up),
