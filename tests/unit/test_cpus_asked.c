@@ -72,6 +72,22 @@ static void no_more_are_asked_than_needed(void **state)
     assert_true(is_asked(busy) && !is_asked(!busy));
 }
 
+/* Its vCPUs change places, and for each that waits then a CPU is found: that is paid for. */
+static void who_is_let_on_pays_for_it(void **state)
+{
+    int before;
+
+    machine(1);
+    struct domain *d = add_domain(256, 4, SPIN);
+
+    domain_set_cap(d, 10);
+    run_until(now + 50 * MS);
+    assert_true(d->share.parked && !processor[0].cpu.runs);
+    before = processor[0].cpu.budget;
+    domain_set_cap(d, 20);
+    assert_int_equal(before - processor[0].cpu.budget, 3000 + 4 * 500);
+}
+
 /* Two who come in the same moment ask two. */
 static void who_was_asked_is_not_asked_again(void **state)
 {
@@ -186,6 +202,7 @@ int main(void)
         cmocka_unit_test(whom_an_idle_cpu_invites),
         cmocka_unit_test(which_idle_cpu_is_asked),
         cmocka_unit_test(no_more_are_asked_than_needed),
+        cmocka_unit_test(who_is_let_on_pays_for_it),
         cmocka_unit_test(who_was_asked_is_not_asked_again),
         cmocka_unit_test(who_had_most_gives_way),
         cmocka_unit_test(few_are_looked_at),
