@@ -309,6 +309,12 @@ static void one_stops_on_its_way(void **state)
     starts("reserve. " UP(3) "init 3. " UP(9) UP(20),
            "the CPU with APIC id 3 did not start: it is left out\n" AGREE);
     assert_true(cpus_online == 3 && cpus[1]->apic_id == 9 && cpus[2]->apic_id == 20);
+    step_ns = 10 * MS;                          /* it goes on too late, and nobody answers it */
+    for (unsigned int i = 0; i < 1000 && !contexts[1].finished; i++)
+        go_to(&contexts[1]);
+    be_cpu(&boot_cpu);
+    done("halt 3. ");
+    assert_false(contexts[1].entered);
     goes_on("policy 1. timers 1. svm 1. guest 1. policy 2. timers 2. svm 2. guest 2. ");
 }
 
