@@ -291,6 +291,26 @@ static void silent_instructions_are_replaced(void **state)
     assert_false(code_patched(&machine, 0x100001));
 }
 
+/* Whose end no symbol says: behind the return that the furthest of its branches does not pass. */
+static void a_label_ends_behind_its_branches(void **state)
+{
+    static const uint8_t code[] = {
+        0x75, 0x06, 0x75, 0x01, 0xc3, 0xc3, 0x9c, 0x90, 0xc3,   /* over two returns, over one */
+        0x75, 0x01, 0xc3, 0x9c, 0xc3, 0x9c,                     /* over one byte; data */
+    };
+    struct code_found found;
+    const char *why;
+
+    make_kernel();
+    memcpy(kernel + CODE_AT + 10, code, sizeof(code));
+    put(SYMBOLS_AT + 48 + 8, VIRTUAL + 19, 8);
+    assert_int_equal(load_kernel(&machine, image, (struct image){ NULL, 0 }, "", &why), 0);
+    assert_int_equal(code_scan(&machine, image, &found), 0);
+    assert_true(found.functions == 3 && found.left_out == 0);
+    assert_memory_equal(machine.code[0x100]->copy + 10,
+                        "\x75\x06\x75\x01\xc3\xc3\xcc\x90\xc3\x75\x01\xc3\xcc\xc3\x9c", 15);
+}
+
 /* --- archives --------------------------------------------------------------------------------- */
 
 static size_t make_archive(uint8_t *at)
@@ -550,7 +570,8 @@ int main(int argc, char **argv)
         TEST(copies_end_where_memory_does), TEST(a_kernel_is_loaded), TEST(parts_without_bytes),
         TEST(what_is_no_kernel_is_refused), TEST(what_the_header_asks_for),
         TEST(no_room_behind_the_kernel), TEST(any_file_is_read_safely),
-        TEST(silent_instructions_are_replaced), TEST(members_are_found),
+        TEST(silent_instructions_are_replaced), TEST(a_label_ends_behind_its_branches),
+        TEST(members_are_found),
         TEST(any_archive_is_read_safely), TEST(a_chain_goes_and_comes_back),
         TEST(lengths_and_queues), TEST(nonsense_is_noticed),
         TEST(what_is_not_offered_is_not_agreed_to),
