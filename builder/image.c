@@ -258,7 +258,6 @@ static int take_segments(struct reader *reader)
     int error;
 
     image->low = UINT64_MAX;
-    image->high = 0;
     for (unsigned i = 0; i < reader->header.segment_count; i++) {
         struct image_segment *out = &image->segment[image->segment_count];
 
