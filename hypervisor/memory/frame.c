@@ -269,7 +269,7 @@ mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned 
     return m;
 }
 
-/* What still uses the frame keeps it, a pin, too (advisory 252: no implicit unpin): it goes with
+/* What still uses the frame keeps it, a pin, too (XSA-252: no implicit unpin): it goes with
  * the last of them, and to be given back once more until then is nothing new. As on Xen. */
 int domain_free_frame(struct domain_memory *d, mfn_t m)
 {
