@@ -142,7 +142,7 @@ static void a_rejected_table_undoes_what_it_took(void **state)
     assert_int_equal(pt_undone(&f, 3), PT_OK);
 }
 
-/* Out of the allotment or not: a pin is never taken away by the way (advisory 252). */
+/* Out of the allotment or not: a pin is never taken away by the way (XSA-252). */
 static void a_pinned_frame_stays(void **state)
 {
     struct frame f = fresh();
