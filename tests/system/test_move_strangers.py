@@ -90,7 +90,7 @@ def words(pages, kind):
 def is_quick(system):
     since = time.monotonic()
     system.ask("list")
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < 2 * machine.PATIENCE
 
 
 def test_silence(box):
@@ -189,7 +189,7 @@ def test_pages_that_come_and_go(box):
                 peer.sendall(piece)
         ended.set()
 
-    for most in 512, 8:
+    for most in 4096, 8:
         ended = threading.Event()
         with socket.create_connection(("127.0.0.1", box.port)) as peer:
             peer.settimeout(20)
@@ -197,15 +197,18 @@ def test_pages_that_come_and_go(box):
             assert peer.recv(192)[0] == WELCOME
             peer.sendall(begun(2048, most))
             threading.Thread(target=send, args=(peer, ended), daemon=True).start()
-            if most == 512:
+            if most == 4096:
                 for _ in range(2):
                     is_quick(box)
                     time.sleep(0.5)
                 assert not ended.is_set()
                 since = time.monotonic()
-                box.ask("migrate-receive off")
-                assert ended.wait(20) and time.monotonic() - since < 3
-            box.see("given up" if most == 512 else "it is longer than one", 20)
-            assert ended.wait(5)
+                said = box.ask("migrate-receive off")
+                assert ended.wait(20) and time.monotonic() - since < 3 * machine.PATIENCE
+                if "given up" not in said:
+                    box.see("given up", 20)
+            else:
+                box.see("it is longer than one", 20)
+            assert ended.wait(20)
         box.ask("migrate-receive any")
         box.until(lambda: box.free_pages()[0] >= free, 20)
