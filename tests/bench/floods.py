@@ -104,8 +104,8 @@ def due(parts, name):
         before = set(modest)
         level = (1 - sum(parts[other] for other in modest)) / sum(weight[other] for other in parts
                                                                   if other not in modest)
-        modest = {other for other in parts if other != name
-                  and parts[other] < level * weight[other]}
+        modest |= {other for other in parts if other != name
+                   and parts[other] < level * weight[other]}
     return level * weight[name]
 
 
