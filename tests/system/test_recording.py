@@ -22,6 +22,7 @@ import recording
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN = ROOT / "pvguest-sdk/tools/domus-run"
 GUIDE = ROOT / "pvguest-sdk/PORTING.md"
+pytestmark = pytest.mark.xdist_group("run")         # one machine at a time has the build's disk
 
 
 def run(log, *words):

@@ -20,6 +20,7 @@ import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN = ROOT / "pvguest-sdk/tools/domus-run"
+pytestmark = pytest.mark.xdist_group("run")         # one machine at a time has the build's disk
 
 
 def typed(log, *options):
@@ -35,7 +36,6 @@ def log_of(name):
     return (machine.BUILD / "logs" / f"{name}.log").open("w")
 
 
-@pytest.mark.xdist_group("run")            # one machine at a time has the disk
 def test_the_debugger_stops_the_machine_and_not_itself(request):
     with log_of("run-gdb") as log, log_of("run-attach") as attached:
         assert "no machine is under the debugger" in typed(log, "--attach").read()
@@ -234,7 +234,6 @@ def test_make_passes_on_what_is_wished():
     assert "DISK=FILE" in help_text and "XEN=1" in help_text
 
 
-@pytest.mark.xdist_group("run")
 def test_another_disk_on_real_xen(tmp_path):
     if not machine.XEN.path.exists():
         pytest.skip("no real Xen here")
@@ -265,7 +264,6 @@ def linux_options():
     return made("LINUX=1", "do-run")[3:]
 
 
-@pytest.mark.xdist_group("run")
 def test_linux_on_the_terminal():
     linux_box.available()
     with log_of("run-linux") as log:
