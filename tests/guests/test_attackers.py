@@ -34,7 +34,7 @@ def system():
             box.see(r"\$ ", timeout=60)         # the shell is up
         works(box, "first")
         box.create("crash-crash.cfg")           # the first of its kind fills caches that stay
-        box.ask("wait attack")
+        box.ended("attack")
         yield box
         assert box.power_off() == 0
 
@@ -57,7 +57,7 @@ def test_attack(system, attack):
     before = system.free_pages()[0]
     system.send(f"xl create {attack}.cfg")
     system.see(ATTACKS[attack], timeout=120)
-    system.ask("wait attack")
+    system.ended("attack")
     works(system, attack)
     nothing_is_lost(system, before)
 
@@ -101,7 +101,7 @@ def test_corrupt_rings(system):
     works(system, "after-rings")
     # the partition whose ring was corrupted is free for the next guest
     system.create("disk.cfg")
-    system.ask("wait disk")
+    system.ended("disk")
     nothing_is_lost(system, before)
 
 
@@ -124,4 +124,4 @@ def test_grants_of_the_dead(system):
 def test_flood_beside_a_working_neighbour(system):
     system.create("attack-events.cfg")
     works(system, "flooded")
-    system.ask("wait attack")
+    system.ended("attack", 500)

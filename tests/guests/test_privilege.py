@@ -99,7 +99,7 @@ def test_as_domu():
             box.see(r"\$ ", timeout=60)
         works(box, "first")
         box.create("crash-crash.cfg")           # the first of its kind fills caches that stay
-        box.ask("wait attack")
+        box.ended("attack")
         free, domains = box.free_pages()[0], state(box)
         box.send(f'xl create privilege.cfg extra="test neighbour={neighbour}"')
         # A call that goes through may end dom0 or the guest: then nobody says anything any more.
@@ -107,7 +107,7 @@ def test_as_domu():
                           r"\(privilege\) [\w./]+:\d+: [^\n]*", r"'privilege' has ended",
                           r"Domain 0 ended[^\n]*"], timeout=120)
         assert box.which == 0, result.group(0) + "\n" + box.tail(60)
-        box.ask("wait privilege")
+        box.ended("privilege")
         works(box, "second")
         said = box.said()
         compare(said, wanted_of_domu)

@@ -113,6 +113,11 @@ class Dom0(machine.Machine):
             raise machine.Failed(f"{self.name}: `{line}` says:\n{answer}")
         return answer
 
+    def ended(self, name, timeout=60):
+        """Waits for a domain's end: so many seconds of what this machine really got, while the
+        prompt's own `wait` looks at a clock that goes on when the machine does not."""
+        return self.ask(f"wait {name} 100000", timeout)
+
     def answer(self, line, timeout=60):
         """What a command that must succeed says itself, to be compared word by word: without the
         lines that others have said meanwhile."""

@@ -50,7 +50,7 @@ MISTAKES = [
 
 def goes_on(system):
     number = system.create("hello.cfg")
-    system.ask("wait hello 30")
+    system.ended("hello")
     assert f"Hello from domain {number}!" in system.said()
 
 

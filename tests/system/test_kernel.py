@@ -51,7 +51,7 @@ def test_lines_are_edited_by_the_shell(system):
 def test_as_a_domu(system):
     system.create("tests.cfg")
     all_passed(system)
-    system.ask("wait tests 30")
+    system.ended("tests")
 
 
 def test_two_at_once_beside_each_other(system):
@@ -62,6 +62,6 @@ def test_two_at_once_beside_each_other(system):
     with system.console("insula1"):
         system.send("tests")
         all_passed(system)
-    system.ask("wait tests 120")
+    system.ended("tests", 120)
     assert "(tests) ALL TESTS PASSED" in system.said()
     assert dom0.ON_XEN or system.audit()

@@ -17,7 +17,7 @@ def attack(system, words):
     system.send(f'xl create attack-l1tf.cfg extra="test {words}"')
     said = system.see(r"\(attack\) RESULT (\w+)[^\n]*\n", timeout=120)
     assert said.group(1) == "SUCCESS", said.group(0)
-    system.ask("wait attack")
+    system.ended("attack")
     system.audit()
 
 

@@ -11,7 +11,7 @@ from dom0 import udp_echo
 
 def test_a_guest_comes_and_goes(system):
     number = system.create("hello.cfg")
-    said = system.ask("wait hello 30")
+    said = system.ended("hello")
     said += system.ask("sleep 1")
     assert "hello" not in system.domains()
     assert f"Hello from domain {number}!" in system.said()
@@ -20,7 +20,7 @@ def test_a_guest_comes_and_goes(system):
 
 def test_a_guest_starts_its_other_vcpus(system):
     system.create("smp.cfg")
-    system.ask("wait smp 30")
+    system.ended("smp")
     system.ask("sleep 1")
     assert "smp: 78498 primes below 1000000" in system.said()
     done = [int(pieces) for pieces in re.findall(r"smp: vCPU \d did (\d+) pieces", system.said())]
@@ -75,7 +75,7 @@ def test_asked_to_shut_down_a_guest_ends_in_order(system):
     system.create("insula1.cfg")
     system.shell("insula1", "echo last words > /last")
     system.ask("xl shutdown insula1")
-    system.ask("wait insula1 30")
+    system.ended("insula1")
     assert "'insula1' has ended: poweroff" in system.said()
     system.create("insula1.cfg")
     assert system.shell("insula1", "cat /last") == "last words"
@@ -89,7 +89,7 @@ def test_a_name_is_taken_once(system):
 
 def test_a_crashed_guest_is_kept_for_inspection(system):
     system.create("crash-preserve.cfg")
-    system.ask("wait crashed 30")
+    system.ended("crashed")
     assert "c" in system.domains()["crashed"][1]
     system.ask("destroy crashed")
     assert "crashed" not in system.domains()
@@ -118,7 +118,7 @@ def test_a_guest_that_ends_again_and_again_waits(system):
     system.see(r"domain 'crashed' is started again in", timeout=60)
     assert "runs already" in system.refused("xl create crash-restart.cfg")
     system.ask("xl shutdown crashed")
-    system.ask("wait crashed 20")
+    system.ended("crashed")
     assert "crashed" not in system.domains()
 
 

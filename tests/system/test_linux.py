@@ -48,7 +48,7 @@ def test_boots_without_a_warning_and_powers_off(system):
     assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
     with system.console("linux"):
         system.send("poweroff")
-    system.ask("wait linux 60", timeout=90)
+    system.ended("linux", 90)
     assert f"domain {number} 'linux' has ended: poweroff" in system.said()
     assert "linux" not in system.domains()
 
@@ -65,7 +65,7 @@ def test_the_newest_kernel_of_backports():
         assert box.shell("linux", "call32").endswith("registers as they were")
         assert re.search(r"^CHECK PASSED", box.shell("linux", "work check 2", timeout=90), re.M)
         box.ask("xl shutdown linux")
-        box.ask("wait linux 60", timeout=90)
+        box.ended("linux", 90)
         box.audit()
         box.power_off()
 
@@ -91,7 +91,7 @@ def test_paused_rebooted_shut_down(system):
     system.see(r"LINUX UP: ", timeout=120)
     well(system, "plain")
     system.ask("xl shutdown plain")
-    system.ask("wait plain 60", timeout=90)
+    system.ended("plain", 90)
     assert "'plain' has ended: poweroff" in system.said()
 
 

@@ -82,7 +82,7 @@ class Shared(linux_box.Shared):
         system.shell("linux1", "sleep 8", timeout=60)
         system.send("xl create full.cfg")
         system.see(r"\(attack\) RESULT SUCCESS", timeout=60)
-        system.ask("wait attack")
+        system.ended("attack")
         for name in TEACHING + LINUXES:
             system.ask(f"xl destroy {name}")
         system.boot("pair1.cfg")

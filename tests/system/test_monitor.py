@@ -32,7 +32,7 @@ def test_as_a_domu(system, mode):
     system.create(f"monitor-{mode}.cfg")
     all_passed(system)
     system.expect(r"the guest switches the machine off")
-    system.ask(f"wait {name} 30")
+    system.ended(name)
     if mode == "trap":
         compare_sites(system.said()[before:])
 
@@ -160,7 +160,7 @@ def test_a_hostile_kernel_beside_others(system, mode):
         before = len(system.said())
         system.create(f'hostile.cfg extra="{mode} memory=16 args={trial}"')
         assert trial in system.shell("insula1", f"echo {trial} > /proof; cat < /proof")
-        system.ask("wait hostile 200", timeout=200)
+        system.ended("hostile", 200)
         said = system.said()[before:]
         assert re.search(ends, said) and "WRONG" not in said, f"{trial}:\n{said}"
         system.audit()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not machine.xen_available(),
 def test_our_dom0_and_guests_on_real_xen():
     with dom0.Dom0("dom0-on-xen", disk=machine.fresh_disk("dom0-on-xen"), on_xen=True) as system:
         number = system.create("hello.cfg")
-        system.ask("wait hello 30")
+        system.ended("hello")
         assert f"Hello from domain {number}!" in system.said()
         for name in ("insula1", "insula2"):
             system.create(f"{name}.cfg")
@@ -44,5 +44,5 @@ def test_our_dom0_and_linux_on_real_xen():
         assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
         assert "CHECK PASSED" in system.shell("linux", "work check 2", timeout=90)
         system.ask("xl shutdown linux")
-        system.ask("wait linux 60", timeout=90)
+        system.ended("linux", 90)
         system.power_off()

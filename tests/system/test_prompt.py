@@ -80,7 +80,7 @@ def test_spellings_of_xl(system):
 
 def test_who_has_ended_has_left_a_log(system):
     system.create("hello.cfg")
-    system.ask("wait hello 30")
+    system.ended("hello")
     assert "no domain 'hello': it has ended; console-log shows what it said last" \
         in system.refused("xl console hello")
     assert "Hello from domain" in system.ask("console-log hello")

@@ -153,4 +153,4 @@ def test_timers_as_a_guest_sees_them(system):
     system.create('timers.cfg extra="test" vcpus=4', timeout=SLOW)
     assert system.see(r"\(timers\) RESULT (\w+)[^\n]*\n", timeout=SLOW).group(1) == "SUCCESS", \
         system.tail()
-    system.ask("wait timers")
+    system.ended("timers")

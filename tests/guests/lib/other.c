@@ -59,12 +59,8 @@ long domain_pages(domid_t id)
 
 void domain_unmake(domid_t id)
 {
-    uint64_t until = now_ns() + 60 * NS_PER_S;
-
     NEED(with_number(XEN_DOMCTL_destroydomain, id) == 0);
-    while (domain_pages(id) >= 0 && now_ns() < until)
-        vcpu_yield();
-    NEED(domain_pages(id) < 0);
+    NEED(COMES(domain_pages(id) < 0));
 }
 
 /* ---- memory ---- */
@@ -307,9 +303,7 @@ unsigned int cpus_of_machine(void)
 /* Xen frees and scrubs in its idle time. */
 bool free_again(long pages)
 {
-    for (int i = 0; i < 2000 && free_pages_of_machine() < pages; i++)
-        vcpu_yield();
-    return free_pages_of_machine() >= pages;
+    return COMES(free_pages_of_machine() >= pages);
 }
 
 unsigned int words_other_than(const uint64_t *page, uint64_t value)

@@ -61,6 +61,16 @@ void test_passed(void);
             test_error("%s:%d: needs: %s", __FILE__, __LINE__, #condition); \
     } while (0)
 
+/* Gives way until the condition holds; whether it does, within a minute. Somebody else makes it
+ * hold, maybe on a CPU that its host has stopped: a number of tries says nothing. */
+#define COMES(condition) \
+    ({ \
+        uint64_t end_ = now_ns() + 60 * NS_PER_S; \
+        while (!(condition) && now_ns() < end_) \
+            vcpu_yield(); \
+        (condition); \
+    })
+
 /* Is this Domus (our own hypercall answers), or another implementation of the ABI? */
 bool on_domus(void);
 

@@ -179,9 +179,7 @@ static void pauses_are_counted(void)
     CHECK(!answers());
     CHECK(info_of(other.id).flags & XEN_DOMINF_paused);
     CHECK_IS(domctl_on(XEN_DOMCTL_unpausedomain, other.id), 0);
-    for (int i = 0; i < 1000 && !other_done(&other); i++)
-        vcpu_yield();
-    CHECK(other_done(&other) && answers());
+    CHECK(COMES(other_done(&other)) && answers());
     CHECK_REFUSED(domctl_on(XEN_DOMCTL_pausedomain, own_domid()));
     CHECK_REFUSED(domctl_on(XEN_DOMCTL_destroydomain, own_domid()));
     CHECK_REFUSED(domctl_on(XEN_DOMCTL_setvcpucontext, own_domid()));
@@ -620,10 +618,7 @@ static void shutdowns(void)
 
         memcpy(other.data, &op, sizeof(op));
         other_ask(&other, __HYPERVISOR_sched_op, SCHEDOP_shutdown, OTHER_VA(OTHER_DATA), 0, 0);
-        for (int j = 0; j < 2000 && !(info_of(other.id).flags & XEN_DOMINF_shutdown); j++)
-            vcpu_yield();
-        flags = info_of(other.id).flags;
-        CHECK(flags & XEN_DOMINF_shutdown);
+        CHECK(COMES((flags = info_of(other.id).flags) & XEN_DOMINF_shutdown));
         CHECK_IS(flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, reasons[i]);
         CHECK(!(flags & XEN_DOMINF_running) && !other_done(&other));
         other_end(&other);
