@@ -215,6 +215,8 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
+/* Who waited on another CPU to come into ring 0 makes one more call before it leaves: so what a call
+ * may start, timers above all, is stopped behind that. */
 static int stop(struct domain *d)
 {
     struct vcpu *v;
@@ -223,6 +225,7 @@ static int stop(struct domain *d)
     d->memory.closed = true;
     frames_disclaim(&d->memory);
     domain_reconsider(d);
+    domain_leave_cpus(d);
     watchdogs_stop(d);
     for_each_vcpu (v, d) {
         vcpu_timers_stop(v);
@@ -230,7 +233,6 @@ static int stop(struct domain *d)
         vcpu_down(v);
         spend(COST_STOP);
     }
-    domain_leave_cpus(d);
     policy_domain_end(d);
     return 0;
 }

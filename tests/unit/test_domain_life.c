@@ -350,9 +350,10 @@ static void each_cpu_has_one(void **state)
 
 /* --- the end --- */
 
+/* What calls may have started is stopped when no CPU can make one for it any more. */
 #define FIRST \
-    "reconsider. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. " \
-    "leave. no more turns. "
+    "reconsider. leave. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. " \
+    "no more turns. "
 
 static void the_end(void **state)
 {
@@ -411,8 +412,8 @@ static void a_vcpu_a_turn(void **state)
     domain_hold(d);
     cpu.budget = 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("reconsider. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
-         "timers 2. polling 2. down 2. leave. no more turns. mappings. events. release 0. ");
+    done("reconsider. leave. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
+         "timers 2. polling 2. down 2. no more turns. mappings. events. release 0. ");
     cpu.budget = 2 * 2000 - 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
     done("release 1. release 2. ");
