@@ -15,6 +15,7 @@
 #include "domain/time.h"
 #include "domain/physdev.h"
 #include "machine/budget.h"
+#include "machine/console.h"
 #include "machine/dump.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
@@ -354,8 +355,9 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
     if (d == current->domain) {
-        /* behind a long call there is no time for it (I11) */
-        if (spent())
+        /* Behind a long call there is no time for it (I11), and where many crash at once on a slow
+         * line no room: ring 0 would wait until it has taken all. */
+        if (spent() || (d != dom0 && !console_has_room()))
             log_error("its registers: debug key d");
         else
             print_registers(&current->regs, vcpu_cr3(current));

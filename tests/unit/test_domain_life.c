@@ -13,6 +13,7 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "machine/acpi.h"
+#include "machine/console.h"
 #include "machine/dump.h"
 #include "memory/mmu.h"
 #include <xen/sched.h>
@@ -152,6 +153,11 @@ void print_registers(const struct cpu_user_regs *regs, uint64_t cr3)
 {
     step("registers %lx. ", cr3);
 }
+static bool room;
+bool console_has_room(void)
+{
+    return room;
+}
 static const char *last_refusal;
 void refusal_words(const struct vcpu *v, char *words, size_t size)
 {
@@ -165,6 +171,7 @@ static int set_up(void **state)
     slow = NULL;
     turns = 0;
     last_refusal = "";
+    room = true;
     dom0 = NULL;
     running_domain = (struct domain){ .id = 900, .refs = 1, .shutdown_code = -1,
                                       .chosen_code = -1 };
@@ -503,6 +510,19 @@ static void crashes(void **state)
                                         "What it was refused last: a frame\n"
                                         "d900 shuts down: crash\n"
                                       : "Domain 900 crashed: so\nd900 shuts down: crash\n");
+    }
+    /* Without room for them, registers are the control domain's only, whose end is the machine's. */
+    room = false;
+    for (unsigned int i = 0; i < 2; i++) {
+        running_domain.life = DOMAIN_ALIVE;
+        running_domain.shutdown_code = -1;
+        last_refusal = "";
+        *logged = '\0';
+        dom0 = i ? &running_domain : NULL;
+        if (setjmp(machine_ended) == 0)
+            domain_crash(&running_domain, "so");
+        done(i ? "registers 222. reset. " : "reconsider. virq. ");
+        assert_int_equal(!strstr(logged, "its registers: debug key d\n"), i);
     }
 }
 
