@@ -216,8 +216,8 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
-/* Who waited on another CPU to come into ring 0 makes one more call before it leaves: so what a call
- * may start, timers above all, is stopped behind that. */
+/* Who waited on another CPU to come into ring 0 makes one more call before it leaves: so what a
+ * call may start, timers above all, is stopped behind that. */
 static int stop(struct domain *d)
 {
     struct vcpu *v;

@@ -511,7 +511,7 @@ static void crashes(void **state)
                                         "d900 shuts down: crash\n"
                                       : "Domain 900 crashed: so\nd900 shuts down: crash\n");
     }
-    /* Without room for them, registers are the control domain's only, whose end is the machine's. */
+    /* Without room for them, registers are the control domain's only: with it the machine ends. */
     room = false;
     for (unsigned int i = 0; i < 2; i++) {
         running_domain.life = DOMAIN_ALIVE;
