@@ -164,6 +164,9 @@ static int take_guest_section(struct reader *reader, const char *text, size_t si
     };
     struct image *image = reader->image;
 
+    if (size > IMAGE_MAX_TEXT)
+        return refuse(reader, "its section __xen_guest has %lu bytes: %u at most",
+                      (unsigned long)size, IMAGE_MAX_TEXT);
     for (size_t at = 0; at < size && text[at]; at++) {
         for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
             size_t length = strlen(keys[k].key);

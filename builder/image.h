@@ -15,6 +15,7 @@
 
 #define IMAGE_MAX_SEGMENTS 16u
 #define IMAGE_MAX_NOTES 4096u           /* Looked at, in all, whoever's they are. */
+#define IMAGE_MAX_TEXT 16384u           /* Bytes of a section __xen_guest. */
 #define IMAGE_MAX_BYTES (16ull << 30)   /* From VIRT_BASE to the end of the last segment. */
 #define IMAGE_ABSENT UINT64_MAX         /* A note that is not there. */
 

@@ -360,7 +360,10 @@ int settings_read(struct settings *settings, const char *text, size_t size, bool
         .settings = settings, .problem = problem, .behind = behind,
         .at = text, .end = text + size, .line = 1, .token_line = 1,
     };
-    int error = next(&reader);
+    int error = size > SETTINGS_MOST_TEXT
+                    ? refuse(&reader, "the configuration is too large: more than %u bytes",
+                             SETTINGS_MOST_TEXT)
+                    : next(&reader);
 
     while (!error && reader.token != TOKEN_END) {
         if (reader.token != TOKEN_LINE && reader.token != ';')

@@ -13,7 +13,8 @@
 
 #include "dom0/config/problem.h"
 
-#define SETTINGS_MOST 256u              /* Assignments of one configuration; */
+#define SETTINGS_MOST_TEXT 262144u      /* Bytes of a configuration, comments and all; */
+#define SETTINGS_MOST 256u              /* its assignments; */
 #define SETTINGS_MOST_VALUES 1024u      /* their values, those in lists included; */
 #define SETTINGS_MOST_BYTES 32768u      /* names and atoms together, each with its NUL; */
 #define SETTINGS_MOST_DEPTH 8u          /* lists in lists. */

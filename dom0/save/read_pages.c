@@ -98,6 +98,7 @@ static int get_page(struct restorer *restorer, void *page, unsigned level)
     error = restorer_get(restorer, restorer->buffer, SAVE_PAGE);
     error = error ? error : localise(restorer, restorer->buffer, level);
     if (error) return error;
+    restorer->guest->hands->rest();     /* A table may have had 512 frames made. */
     memcpy(page, restorer->buffer, SAVE_PAGE);
     return 0;
 }

@@ -17,7 +17,8 @@
 #define MOST_RATIO 1032u                /* 258 bytes for two bits. */
 #define HEADER 10u                      /* Of gzip; and its trailer. */
 #define TRAILER 8u
-#define BREATH 65536u                   /* Bytes between two. */
+#define BREATH 65536u                   /* Bytes between two, */
+#define BLOCK 512u                      /* and as many as it takes to begin a block. */
 
 enum { HAS_CHECKSUM = 2, HAS_EXTRA = 4, HAS_NAME = 8, HAS_COMMENT = 16, RESERVED = 0xe0 };
 
@@ -42,6 +43,16 @@ static bool fail(struct inflate *in, const char *why)
 {
     in->why = why;
     return refused(false);
+}
+
+/* So much was done: what is made counts, and what makes nothing, too, for whoever packed the file
+ * chose how much of that there is. */
+static void spend(struct inflate *in, size_t bytes)
+{
+    in->breath += bytes;
+    if (!in->breathe || in->breath < BREATH) return;
+    in->breath = 0;
+    in->breathe();
 }
 
 /* --- bits --- */
@@ -205,16 +216,15 @@ static bool packed_block(struct inflate *in)
     unsigned symbol, length, distance;
 
     while (take_symbol(in, &in->literals, &symbol) && symbol != END_OF_BLOCK) {
+        size_t before = in->size;
+
         if (symbol < END_OF_BLOCK) {
             if (!put(in, symbol)) return false;
         } else if (!take_length(in, symbol, &length) || !take_distance(in, &distance) ||
                    !repeat(in, length, distance)) {
             return false;
         }
-        if (in->breathe && in->size - in->breath >= BREATH) {
-            in->breath = in->size;
-            in->breathe();
-        }
+        spend(in, in->size - before);
     }
     return !in->why;
 }
@@ -228,6 +238,7 @@ static bool stored_block(struct inflate *in)
     length = take(in, 16);
     inverse = take(in, 16);
     if ((length ^ inverse) != 0xffff) return fail(in, "a stored block's length is damaged");
+    spend(in, length);
     for (; length; length--)
         if (!need(in, 8) || !put(in, take(in, 8)))
             return false;
@@ -304,6 +315,7 @@ static bool blocks(struct inflate *in)
     do {
         bool good;
 
+        spend(in, BLOCK);
         if (!need(in, 3)) return false;
         last = take(in, 1);
         switch (take(in, 2)) {
@@ -344,8 +356,8 @@ static uint32_t checksum(const uint8_t *bytes, size_t size, void (*breathe)(void
 
 static bool skip_text(struct inflate *in)
 {
-    while (in->from < in->end && *in->from)
-        in->from++;
+    for (; in->from < in->end && *in->from; in->from++)
+        spend(in, 1);
     return in->from++ < in->end;
 }
 
@@ -370,7 +382,7 @@ static bool header(struct inflate *in)
     if (good && flags & HAS_COMMENT)
         good = skip_text(in);
     if (good && flags & HAS_CHECKSUM) {
-        uint32_t sum = checksum(start, (size_t)(in->from - start), NULL);
+        uint32_t sum = checksum(start, (size_t)(in->from - start), in->breathe);
 
         good = skip(in, 2) && (sum & 0xffff) == (uint32_t)(in->from[-2] | in->from[-1] << 8);
     }

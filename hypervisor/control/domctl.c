@@ -74,11 +74,16 @@ static int destroy(struct domain *d, uint64_t unused)
 int domctl_destroy_some(domid_t id)
 {
     int error;
-    struct domain *d = domain_named(id, NAMED_ANY, &error);
+    struct domain *d;
 
-    if (!d) return error;
-    error = destroy(d, 0);
-    domain_put(d);
+    /* another may have stepped back from ring 0 in the middle of what it does to the domain */
+    if (!spin_trylock(&domctl_lock)) return expected(-EAGAIN, "a domctl is under way: ask again");
+    d = domain_named(id, NAMED_ANY, &error);
+    if (d) {
+        error = destroy(d, 0);
+        domain_put(d);
+    }
+    spin_unlock(&domctl_lock);
     return error == -ERESTART ? expected(-EAGAIN, "there is more of the domain: ask again") : error;
 }
 

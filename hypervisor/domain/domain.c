@@ -15,6 +15,7 @@
 #include "domain/time.h"
 #include "domain/physdev.h"
 #include "machine/budget.h"
+#include "machine/console.h"
 #include "machine/dump.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
@@ -215,6 +216,8 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
+/* Who waited on another CPU to come into ring 0 makes one more call before it leaves: so what a
+ * call may start, timers above all, is stopped behind that. */
 static int stop(struct domain *d)
 {
     struct vcpu *v;
@@ -223,6 +226,7 @@ static int stop(struct domain *d)
     d->memory.closed = true;
     frames_disclaim(&d->memory);
     domain_reconsider(d);
+    domain_leave_cpus(d);
     watchdogs_stop(d);
     for_each_vcpu (v, d) {
         vcpu_timers_stop(v);
@@ -230,7 +234,6 @@ static int stop(struct domain *d)
         vcpu_down(v);
         spend(COST_STOP);
     }
-    domain_leave_cpus(d);
     policy_domain_end(d);
     return 0;
 }
@@ -352,8 +355,9 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
     if (d == current->domain) {
-        /* behind a long call there is no time for it (I11) */
-        if (spent())
+        /* Behind a long call there is no time for it (I11), and where many crash at once on a slow
+         * line no room: ring 0 would wait until it has taken all. */
+        if (spent() || (d != dom0 && !console_has_room()))
             log_error("its registers: debug key d");
         else
             print_registers(&current->regs, vcpu_cr3(current));

@@ -103,9 +103,9 @@ MISTAKES = [
     Mistake("a domain is freed while a CPU has its tables", "other-races", 3,
             "domain/domain.c", """\
     domain_leave_cpus(d);
-    policy_domain_end(d);
+    watchdogs_stop(d);
 """, """\
-    policy_domain_end(d);
+    watchdogs_stop(d);
 """),
 ]
 

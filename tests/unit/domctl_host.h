@@ -56,8 +56,9 @@ static struct {
 static uint64_t kept_to;                        /* the CPUs vCPU 2 was told; 0: none */
 static size_t held;
 static struct xen_domctl op;
-static bool recursion;                          /* the next domain_pause makes a domctl itself */
-static long recursive_answer;
+/* the next domain_pause makes a domctl itself, and asks for the end of the domain */
+static bool recursion;
+static long recursive_answer, recursive_end;
 
 static bool is_there(uint64_t va)
 {
@@ -167,6 +168,7 @@ void domain_pause(struct domain *d)
     if (recursion) {
         recursion = false;
         recursive_answer = do_domctl((unsigned long)&op);
+        recursive_end = domctl_destroy_some(d->id);
     }
 }
 void domain_unpause(struct domain *d)

@@ -13,6 +13,7 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "machine/acpi.h"
+#include "machine/console.h"
 #include "machine/dump.h"
 #include "memory/mmu.h"
 #include <xen/sched.h>
@@ -152,6 +153,11 @@ void print_registers(const struct cpu_user_regs *regs, uint64_t cr3)
 {
     step("registers %lx. ", cr3);
 }
+static bool room;
+bool console_has_room(void)
+{
+    return room;
+}
 static const char *last_refusal;
 void refusal_words(const struct vcpu *v, char *words, size_t size)
 {
@@ -165,6 +171,7 @@ static int set_up(void **state)
     slow = NULL;
     turns = 0;
     last_refusal = "";
+    room = true;
     dom0 = NULL;
     running_domain = (struct domain){ .id = 900, .refs = 1, .shutdown_code = -1,
                                       .chosen_code = -1 };
@@ -350,9 +357,10 @@ static void each_cpu_has_one(void **state)
 
 /* --- the end --- */
 
+/* What calls may have started is stopped when no CPU can make one for it any more. */
 #define FIRST \
-    "reconsider. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. " \
-    "leave. no more turns. "
+    "reconsider. leave. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. " \
+    "no more turns. "
 
 static void the_end(void **state)
 {
@@ -411,8 +419,8 @@ static void a_vcpu_a_turn(void **state)
     domain_hold(d);
     cpu.budget = 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("reconsider. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
-         "timers 2. polling 2. down 2. leave. no more turns. mappings. events. release 0. ");
+    done("reconsider. leave. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
+         "timers 2. polling 2. down 2. no more turns. mappings. events. release 0. ");
     cpu.budget = 2 * 2000 - 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
     done("release 1. release 2. ");
@@ -502,6 +510,19 @@ static void crashes(void **state)
                                         "What it was refused last: a frame\n"
                                         "d900 shuts down: crash\n"
                                       : "Domain 900 crashed: so\nd900 shuts down: crash\n");
+    }
+    /* Without room for them, registers are the control domain's only: with it the machine ends. */
+    room = false;
+    for (unsigned int i = 0; i < 2; i++) {
+        running_domain.life = DOMAIN_ALIVE;
+        running_domain.shutdown_code = -1;
+        last_refusal = "";
+        *logged = '\0';
+        dom0 = i ? &running_domain : NULL;
+        if (setjmp(machine_ended) == 0)
+            domain_crash(&running_domain, "so");
+        done(i ? "registers 222. reset. " : "reconsider. virq. ");
+        assert_int_equal(!strstr(logged, "its registers: debug key d\n"), i);
     }
 }
 

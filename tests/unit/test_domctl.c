@@ -423,10 +423,13 @@ static void one_at_a_time(void **state)
     recursion = true;
     assert_int_equal(domctl(XEN_DOMCTL_pausedomain, GUEST), 0);
     assert_int_equal(recursive_answer, CONTINUED);
+    assert_int_equal(recursive_end, -EAGAIN);
+    assert_int_equal(did.destroys, 0);
     assert_int_equal(did.continued, 1);
     assert_int_equal(did.arguments, (uint64_t)&op);
     assert_int_equal(guest.pause_count, 1);
     assert_int_equal(domctl(XEN_DOMCTL_pausedomain, GUEST), 0);
+    assert_int_equal(domctl_destroy_some(GUEST), 0);
 }
 
 int main(void)

@@ -449,6 +449,8 @@ static void headers_of_other_kinds(void **state)
 
 static void old_kernels(void **state)
 {
+    static char long_text[IMAGE_MAX_TEXT + 1];
+
     SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE="
             "256");
     put(load + 24, 0x100000, 8);
@@ -493,6 +495,13 @@ static void old_kernels(void **state)
     assert_int_equal(image.hypercall_page, 0x1000);
     put(load + 24, 0x100000, 8);
     put(24, 0x100010, 8);
+    memset(long_text, 'x', sizeof(long_text));
+    memcpy(long_text, "VIRT_ENTRY=0x100020,", 20);
+    guest_section(long_text, IMAGE_MAX_TEXT, true);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100020);
+    guest_section(long_text, IMAGE_MAX_TEXT + 1, true);
+    assert_refused("its section __xen_guest has 16385 bytes: 16384 at most");
     guest_section("VIRT_ENTRY=0x100020", 19, false); /* The names are the last thing in the file. */
     assert_int_equal(parse(), 0);
     assert_int_equal(image.entry, 0x100020);

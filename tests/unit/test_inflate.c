@@ -194,12 +194,50 @@ static void sentences(void **unused)
     assert_int_equal(gzip_unpack(packed, 5, back, 0, NULL, &why), -EINVAL);
 }
 
+static unsigned breaths_of(size_t length, size_t room)
+{
+    const char *why;
+
+    breaths = 0;
+    if (gzip_unpack(packed, length, back, room, breathe, &why))
+        fail_msg("%s", why);
+    return breaths;
+}
+
+/* Nobody waits for a file that takes long, whatever is in it: what is only copied, what makes
+ * nothing (blocks that end at once, ten bits each), and what precedes it all. */
+static void breath_is_taken(void **unused)
+{
+    static const uint8_t head[10] = { 0x1f, 0x8b, 8 };
+    size_t length, end, bit = 0;
+
+    make_plain(MOST);
+    length = pack(MOST, 0, Z_DEFAULT_STRATEGY, 8, false);
+    assert_in_range(breaths_of(length, MOST), MOST / 65536 + 2, 100);   /* Two: its checksum's. */
+
+    memset(packed, 0, sizeof(packed));
+    memcpy(packed, head, sizeof(head));
+    for (end = 100000; bit < end; bit += 10)
+        packed[10 + (bit + 1) / 8] |= (uint8_t)(1u << (bit + 1) % 8);
+    packed[10 + (bit - 10) / 8] |= (uint8_t)(1u << (bit - 10) % 8);     /* The last. */
+    length = 10 + (bit + 7) / 8 + 8;
+    assert_in_range(breaths_of(length, 0), 10000 * 512 / 65536, 100);
+
+    length = pack(0, 6, Z_DEFAULT_STRATEGY, 8, false);
+    memmove(packed + 10 + MOST, packed + 10, length - 10);
+    memset(packed + 10, 'n', MOST - 1);
+    packed[9 + MOST] = '\0';
+    packed[3] = 8;
+    assert_in_range(breaths_of(length + MOST, 0), MOST / 65536, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_that_zlib_packs),
         cmocka_unit_test(damaged_streams),
         cmocka_unit_test(sentences),
+        cmocka_unit_test(breath_is_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static bool refused_for(const char *text, size_t size, const char *why)
 /* What is too large is refused by a sentence; just below it both read alike. */
 static void sizes(void **state)
 {
-    static char text[SETTINGS_MOST_BYTES * 4];
+    static char text[SETTINGS_MOST_TEXT + 1];
     const size_t longest = SETTINGS_MOST_BYTES - sizeof("a") - 1;
     size_t size = 0;
 
@@ -98,6 +98,9 @@ static void sizes(void **state)
     assert_true(refused_for(text, size, "keys"));
     assert_int_equal(our_problem.at.line, SETTINGS_MOST + 1);
     alike("as many keys as can be", text, (size_t)(strstr(text, "\nk256=") - text));
+    memset(text, '\n', sizeof(text));
+    alike("as many lines as can be", text, SETTINGS_MOST_TEXT);
+    assert_true(refused_for(text, SETTINGS_MOST_TEXT + 1, "bytes"));
     size = (size_t)sprintf(text, "a=[");
     for (unsigned i = 1; i < SETTINGS_MOST_VALUES; i++)
         size += (size_t)sprintf(text + size, "1,");
