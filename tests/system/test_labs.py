@@ -202,7 +202,7 @@ def test_tests_are_as_they_were_handed_out(made):
 def test_points_in_words_and_for_machines(made):
     (made / "README.md").write_text("mine")
     done = run("make", "grade", "TESTS=ports", cwd=made)
-    assert "ports: 3 of 3 points" in done.stdout and "together 3 of 3 points" in done.stdout
+    assert "ports: 3 of 3 points" in done.stdout and "in all 3 of 3 points" in done.stdout
     assert "raise" not in done.stdout
     assert "Changed too, but not handed in: README.md" in done.stdout
     suites = xml.etree.ElementTree.parse(made / "build/grade.xml").getroot()
