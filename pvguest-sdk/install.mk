@@ -74,8 +74,8 @@ $(SDK_TOOLS:%=$(SDK)/%.1): $(SDK)/%.1: $(KIT)/% $(KIT)/manual.py $(KIT)/host.py
 
 SDK_LIBRARY  := $(SDK_ARCHIVES:%=$(SDK)/%) $(SDK)/libpvlibc.a pvguest-sdk/pvguest.lds
 SDK_IMAGES   := $(addprefix $(B)/,domus.elf dom0.elf loader.elf) $(SDK)/archive.tar
-SDK_MODULES  := $(addprefix $(KIT)/,archive.py debugger.py disk.py gdbinit gdb_domus.py host.py \
-                  iso.py qemu.py files.py recording.py bzimage.py deps.sh)
+SDK_MODULES  := $(addprefix $(KIT)/,archive.py cable.py debugger.py disk.py gdbinit gdb_domus.py \
+                  host.py iso.py qemu.py files.py recording.py bzimage.py deps.sh)
 SDK_PROGRAMS +=
 SDK_MANUALS  += $(SDK_TOOLS:%=$(SDK)/%.1) $(addprefix $(B)/docs/,xl.1 xl.cfg.5 domus.7)
 
