@@ -118,7 +118,8 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	@$(if $(SILENT),:,echo "Try it: '$(PREFIX)/bin/domus-new' hello && cd hello && make run")
 
 uninstall-sdk:
-	@place='$(SDK_PLACE)'; cd "$$place" && \
-	rm -rf lib/domus include/domus share/doc/domus lib/pkgconfig/pvguest.pc \
-	  $(SDK_TOOLS:%=bin/%) $(notdir $(SDK_PROGRAMS:%=bin/%)) \
+	@place='$(SDK_PLACE)'; test -d "$$place/lib/domus" || \
+	  { echo "uninstall-sdk: no kit is in $$place: which PREFIX= had it?" >&2; exit 1; }; \
+	cd "$$place" && rm -rf lib/domus include/domus share/doc/domus lib/pkgconfig/pvguest.pc \
+	  $(addprefix bin/,$(SDK_TOOLS) $(notdir $(SDK_PROGRAMS))) \
 	  $(foreach page,$(SDK_MANUALS),share/man/$(call manual,$(page))/$(notdir $(page)))

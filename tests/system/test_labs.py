@@ -156,7 +156,7 @@ def test_what_make_lab_refuses(tmp_path):
     assert [path.name for path in mine.iterdir()] == ["work"]
     assert "there is no folder" in refused("lab", "N=2", f"DIR={tmp_path}/no/such")
     assert "this is no lab's tree. `make lab` lists the labs" in refused("grade")
-    assert 'FROM="DIR..."' in refused("grades", "N=2")
+    assert 'make grades: FROM="DIR..."' in refused("grades", "N=2")
     assert "no such folder" in refused("grades", "N=2", f"FROM={tmp_path}/nobody")
     nothing = refused("port", f"TREE={tmp_path}", "DEPS=present", f"B={machine.BUILD.absolute()}")
     assert "there is no kernel" in nothing and "make port STEP=5" in nothing

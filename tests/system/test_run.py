@@ -183,7 +183,8 @@ def test_disks_and_more_of_qemu(empty):
     raw.write_bytes(b"QFI\xfb")                          # a guest's doing, perhaps
     assert options_of(empty, "--disk", str(raw))[::2] == \
         (1, f"domus-run: {raw} is raw by its name, and qcow2 by what it begins with\n")
-    assert options_of(empty, "--disk", "none")[::2] == (1, "domus-run: there is no file none\n")
+    assert options_of(empty, "--disk", "none")[::2] == \
+        (1, "domus-run: there is no file none: domus-image FILE.img NAME=SIZE makes one\n")
     status, _, wrong = options_of(empty, "--qemu", "a 'b")
     assert status == 2 and "No closing quotation" in wrong
 

@@ -64,6 +64,33 @@ def test_commands_for_editors(tmp_path):
          "arguments": ["gcc", "-O2", "-Ibuild/gen", '-DA="b c"', "-c", "-o", "build/a/x.o", "x.c"]}]
 
 
+def test_an_unknown_dom0():
+    found = run("make", "-n", "DEPS=present", "DOM0=bsd", "run")
+    assert found.returncode == 2
+    assert "DOM0=bsd: there is DOM0=linux, and without DOM0= our own" in found.stderr
+
+
+def test_the_kit_goes_as_a_whole(tmp_path):
+    """And nothing else does. (What is installed says test_install.)"""
+    names = [f"bin/domus-{tool}" for tool in ("run", "image", "new", "scan")]
+    names += [f"share/man/man1/domus-{tool}.1" for tool in ("run", "image", "new", "scan")]
+    names += ["share/man/man1/xl.1", "share/man/man5/xl.cfg.5", "share/man/man7/domus.7",
+              "lib/domus/libpvguest.a", "include/domus/abi/pte.h", "lib/pkgconfig/pvguest.pc",
+              "share/doc/domus/README.md", "bin/others"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert run("make", "DEPS=present", f"PREFIX={tmp_path}", "uninstall-sdk").returncode == 0
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()] \
+        == ["bin/others"]
+
+
+def test_a_kit_that_is_not_installed(tmp_path):
+    found = run("make", "DEPS=present", f"PREFIX={tmp_path}/none", "uninstall-sdk")
+    assert found.returncode == 2
+    assert f"uninstall-sdk: no kit is in {tmp_path}/none: which PREFIX= had it?" in found.stderr
+
+
 def test_an_unknown_target_is_told_who_knows_them():
     found = run("make", "halp")
     assert found.returncode == 2 and not found.stdout
