@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pexpect
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PORT = ROOT / "patches/tools/port.py"
@@ -62,6 +63,18 @@ def test_commands_for_editors(tmp_path):
     assert json.loads(done.stdout) == [
         {"directory": str(ROOT), "file": "x.c", "output": "build/a/x.o",
          "arguments": ["gcc", "-O2", "-Ibuild/gen", '-DA="b c"', "-c", "-o", "build/a/x.o", "x.c"]}]
+
+
+@pytest.mark.parametrize("tool", [
+    "patches/tools/boot.py", "tests/bench/curve.py", "tests/bench/guests.py",
+    "tests/mistakes/console.py", "tests/tools/linux.py", "tests/tools/map.py",
+    "tests/tools/readme.py", "tests/tools/rig.py"])
+def test_help_of_what_make_calls(tool):
+    """It is said, and nothing is done: no folder `--help` is filled."""
+    found = run(sys.executable, tool, "--help")
+    said = found.stdout + found.stderr
+    assert pathlib.Path(tool).name in said and "Traceback" not in said
+    assert not (ROOT / "--help").exists()
 
 
 def test_an_unknown_dom0():
