@@ -2,6 +2,7 @@
 """make lint on the arrows between the rooms of hypervisor/: those that there are, and one of each
 kind that there must not be; on what a README names; and on how wide what may be."""
 import pathlib
+import re
 import sys
 
 import pytest
@@ -75,6 +76,17 @@ def test_files_are_named(monkeypatch, name, missing):
     files = [pathlib.Path(path) for path in ("dom0/own/README.md", name)]
     lint.check_named(pathlib.Path("dom0/README.md"), "`xc/tree.c` `xs_*.c`, in build.c", files)
     assert lint.problems == missing
+
+
+def test_what_tests_can_be_told_is_said(monkeypatch):
+    """Each variable that something asks for is in the README, and nothing else."""
+    monkeypatch.chdir(ROOT)
+    asked = re.compile(r'(?:environ|getenv)[^"\n]*"(DOMUS_[A-Z_]+)"'
+                       r'|"(DOMUS_[A-Z_]+)" (?:not )?in os')
+    used = {name for path in lint.tracked() if path.parts[0] in ("tests", "pvguest-sdk")
+            and path.suffix in (".py", ".c", "") for match in
+            asked.findall(path.read_text(errors="replace")) for name in match if name}
+    assert used == set(re.findall(r"`(DOMUS_[A-Z_]+)=", (ROOT / "tests/README.md").read_text()))
 
 
 @pytest.mark.parametrize("name, text, wrong", [
