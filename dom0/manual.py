@@ -106,7 +106,9 @@ def markdown(text):
     """A section of a README: paragraphs, code, tables of two columns, headings."""
     lines = []
     for block in re.split(r"\n\s*\n", text.strip()):
-        if block.startswith("```"):
+        if block.startswith("### "):
+            lines += [".SS " + inline(block.removeprefix("### "))]
+        elif block.startswith("```"):
             body = re.sub(r"^```\w*\n|\n```$", "", block)
             lines += [".PP", ".nf", *map(escaped, body.split("\n")), ".fi"]
         elif block.startswith("|"):
@@ -144,11 +146,13 @@ def xl():
                        escaped(command.help[0].upper() + command.help[1:] + "."))
         if command.options:
             lines += [".br", f"Options: {escaped(options_of(command))}."]
-    prompt = [block for block in re.split(r"\n\s*\n", section("At the prompt").strip())
-              if not block.startswith("|")]
-    lines += [".SH AT THE PROMPT", *markdown("\n\n".join(prompt)),
+    # (Of the table of Xen's commands all is above.)
+    prompt = re.sub(r":\n\n(\|.*\n)+", ".\n", section("At the prompt"))
+    lines += [".SH AT THE PROMPT", *markdown(prompt),
               ".SH SAVED GUESTS", *markdown(section("Saved guests")),
-              ".SH GUESTS THAT MOVE", *markdown(section("Guests that move")), ".SH EXIT STATUS",
+              ".SH GUESTS THAT MOVE", *markdown(section("Guests that move")),
+              ".SH DOM0'S OWN ADDRESS", *markdown(section("dom0's own address")),
+              ".SH EXIT STATUS",
               "0; 1: it failed, and a line that begins with \"Error: \" says why; 2: its words are "
               "not understood; 3: create has made no guest. \\fBecho $?\\fR says the last one.",
               ".SH SEE ALSO", r"\fBxl.cfg\fR(5), \fBdomus\fR(7)"]

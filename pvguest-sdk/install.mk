@@ -74,8 +74,8 @@ $(SDK_TOOLS:%=$(SDK)/%.1): $(SDK)/%.1: $(KIT)/% $(KIT)/manual.py $(KIT)/host.py
 
 SDK_LIBRARY  := $(SDK_ARCHIVES:%=$(SDK)/%) $(SDK)/libpvlibc.a pvguest-sdk/pvguest.lds
 SDK_IMAGES   := $(addprefix $(B)/,domus.elf dom0.elf loader.elf) $(SDK)/archive.tar
-SDK_MODULES  := $(addprefix $(KIT)/,archive.py debugger.py disk.py gdbinit gdb_domus.py host.py \
-                  iso.py qemu.py files.py recording.py bzimage.py deps.sh)
+SDK_MODULES  := $(addprefix $(KIT)/,archive.py cable.py debugger.py disk.py gdbinit gdb_domus.py \
+                  host.py iso.py qemu.py files.py recording.py bzimage.py deps.sh)
 SDK_PROGRAMS +=
 SDK_MANUALS  += $(SDK_TOOLS:%=$(SDK)/%.1) $(addprefix $(B)/docs/,xl.1 xl.cfg.5 domus.7)
 
@@ -118,7 +118,8 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	@$(if $(SILENT),:,echo "Try it: '$(PREFIX)/bin/domus-new' hello && cd hello && make run")
 
 uninstall-sdk:
-	@place='$(SDK_PLACE)'; cd "$$place" && \
-	rm -rf lib/domus include/domus share/doc/domus lib/pkgconfig/pvguest.pc \
-	  $(SDK_TOOLS:%=bin/%) $(notdir $(SDK_PROGRAMS:%=bin/%)) \
+	@place='$(SDK_PLACE)'; test -d "$$place/lib/domus" || \
+	  { echo "uninstall-sdk: no kit is in $$place: which PREFIX= had it?" >&2; exit 1; }; \
+	cd "$$place" && rm -rf lib/domus include/domus share/doc/domus lib/pkgconfig/pvguest.pc \
+	  $(addprefix bin/,$(SDK_TOOLS) $(notdir $(SDK_PROGRAMS))) \
 	  $(foreach page,$(SDK_MANUALS),share/man/$(call manual,$(page))/$(notdir $(page)))

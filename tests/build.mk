@@ -185,6 +185,9 @@ do-linux: linux
 # what it creates.
 #:   DOM0=linux      `make run` has Debian's Linux with Debian's xl for dom0: xl create -c dom0.cfg
 DOM0 ?=
+ifneq ($(filter-out linux,$(DOM0)),)
+$(error DOM0=$(DOM0): there is DOM0=linux, and without DOM0= our own)
+endif
 ifneq ($(DOM0),)
 RUN_NEEDS   += do-dom0-$(DOM0)
 RUN_OPTIONS += --memory 2048 --append-hypervisor dom0_mem=768M \

@@ -109,7 +109,7 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
     if (!claim) return refused(-ENOENT);
     *why = "the disk is read-only";
     if (writable && whole->flags & BLOCK_READ_ONLY) return refused(-EROFS);
-    *why = "it is in use by another guest";
+    *why = "it is in use by a guest already";
     if (taken_by_others(claim, writable)) return refused(-EBUSY);
     if (partition && !claim->opened) {
         error = block_window_open(&claim->window, partition->name, whole, partition->first,

@@ -342,6 +342,14 @@ static int do_get_domain_path(struct request *request)
     return reply_string(request, text);
 }
 
+static bool is_introduced(domid_t domid)
+{
+    for (struct xenstore_connection *c = xenstore_connections; c; c = c->next)
+        if (c->actor.domid == domid)
+            return true;
+    return false;
+}
+
 static int do_is_domain_introduced(struct request *request)
 {
     unsigned long domid;
@@ -349,7 +357,7 @@ static int do_is_domain_introduced(struct request *request)
     /* Who else there is, is no guest's business. */
     if (!request->from->actor.privileged) return refused(-EACCES);
     if (!take_number(request, UINT16_MAX, &domid)) return refused(-EINVAL);
-    return reply_string(request, xenstore_is_introduced((domid_t)domid) ? "T" : "F");
+    return reply_string(request, is_introduced((domid_t)domid) ? "T" : "F");
 }
 
 static int do_introduce(struct request *request)
@@ -361,11 +369,10 @@ static int do_introduce(struct request *request)
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) ||
         !take_number(request, UINT64_MAX, &mfn) || !take_number(request, UINT32_MAX, &port))
         return refused(-EINVAL);
-    if (xenstore_is_introduced((domid_t)domid) || change_forgetting() == domid)
-        return refused(-EEXIST);
+    if (is_introduced((domid_t)domid) || change_forgetting() == domid) return refused(-EEXIST);
     error = carrier->introduce((domid_t)domid, mfn, (evtchn_port_t)port);
     if (error) return error;
-    xenstore_announce("@introduceDomain");
+    watch_fire_special("@introduceDomain");
     return reply_ok(request);
 }
 
@@ -382,14 +389,14 @@ static int do_release(struct request *request)
     if (!request->from->actor.privileged) return refused(-EACCES);
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid) return refused(-EINVAL);
     if (!change_forgetting()) {
-        if (!xenstore_is_introduced((domid_t)domid)) return refused(-ENOENT);
+        if (!is_introduced((domid_t)domid)) return refused(-ENOENT);
         error = carrier->release((domid_t)domid);
         if (error) return error;
         change_forget((uint16_t)domid);
     }
     ours = change_forgetting() == domid;
     if (!change_forget_some()) return refused(-EAGAIN);
-    xenstore_announce("@releaseDomain");
+    watch_fire_special("@releaseDomain");
     return ours ? reply_ok(request) : refused(-EAGAIN);
 }
 
@@ -509,17 +516,4 @@ void xenstore_disconnect(struct xenstore_connection *connection)
         link = &(*link)->next;
     if (*link)
         *link = connection->next;
-}
-
-void xenstore_announce(const char *special)
-{
-    watch_fire_special(special);
-}
-
-bool xenstore_is_introduced(domid_t domid)
-{
-    for (struct xenstore_connection *c = xenstore_connections; c; c = c->next)
-        if (c->actor.domid == domid)
-            return true;
-    return false;
 }

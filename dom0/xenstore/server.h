@@ -110,9 +110,4 @@ unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sock
 /* Sends events that wait, for as long as the connection is ready for them. */
 void xenstore_pump(struct xenstore_connection *to);
 
-/* Fires a special watch, "@introduceDomain" or "@releaseDomain". */
-void xenstore_announce(const char *special);
-
-bool xenstore_is_introduced(domid_t domid);
-
 #endif

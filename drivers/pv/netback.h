@@ -16,7 +16,6 @@ struct netback {
     struct netport port;
     char name[16];                      /* "vif8.0" */
     bool connected, broken;
-    bool guest_takes_blank;
     struct grant_map tx_map, rx_map;
     netif_tx_back_ring_t tx;
     netif_rx_back_ring_t rx;

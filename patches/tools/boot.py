@@ -15,6 +15,8 @@ import shutil
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+if sys.argv[1:2] in ([], ["--help"]):
+    sys.exit(__doc__)
 build = pathlib.Path(sys.argv[1]).resolve()
 os.environ["DOMUS_BUILD"] = str(build)
 sys.path += [str(ROOT / name) for name in ("pvguest-sdk/tools", "tests/tools", "patches/tools")]

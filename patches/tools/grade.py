@@ -110,7 +110,7 @@ def in_words(lab, results, others):
             lines += ["               " + line for line in (test["why"] or "").splitlines()]
     if others:
         lines += ["", f"  Changed too, but not handed in: {', '.join(others)}"]
-    return "\n".join(lines + ["", f"  together {total(results)} of {possible(results)} points"])
+    return "\n".join(lines + ["", f"  in all {total(results)} of {possible(results)} points"])
 
 
 def as_junit(lab, results):
@@ -135,6 +135,8 @@ def as_junit(lab, results):
 def say(tree, word=None):
     lab = description(tree)
     others = as_given(tree, lab)
+    if not (tree / "build").exists():
+        print("The first time all is built that the tests want: half a minute ...", flush=True)
     results = grade(tree, word)
     print(in_words(lab, results, others))
     (tree / "build").mkdir(exist_ok=True)

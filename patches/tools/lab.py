@@ -281,6 +281,6 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except Refused as problem:
-        sys.exit(f"make lab: {problem}")
+        sys.exit(f"make {'grades' if sys.argv[1] == 'grades' else 'lab'}: {problem}")
     except BrokenPipeError:
         os._exit(1)

@@ -249,9 +249,6 @@ bool return_far(struct vcpu *vcpu, uint16_t selector, uint64_t target, bool stac
 /* What POPF and IRET may change at this privilege, of an operand of `size` bytes. */
 uint64_t new_flags(const struct vcpu *vcpu, uint64_t flags, unsigned int size);
 
-/* --- exceptions: deliver.c --- */
-bool deliver_software(struct vcpu *vcpu, uint8_t vector);
-
 /* --- the instructions, as opcodes.c names them, by file: alu.c, multiply.c, shift.c; moves.c;
  * flow.c, deliver.c; string.c; segments.c; system.c --- */
 execute do_alu, do_alu_immediate, do_test, do_inc_dec, do_group3, do_shift, do_double_shift,

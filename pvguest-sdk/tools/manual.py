@@ -38,7 +38,8 @@ def page(name, said):
              f"{name} \\- {escaped(first[0].lower() + first[1:])}",
              ".SH SYNOPSIS", ".nf", *map(escaped, usage.removeprefix("usage: ").split("\n")), ".fi",
              ".SH DESCRIPTION", *paragraphs(description), ".SH OPTIONS"]
-    for block in re.split(r"\n\n", f"{head}\n{options.strip()}"):
+    options = options.strip("\n")
+    for block in re.split(r"\n\n", f"{head}\n{options}"):
         lines += [".PP", ".nf", *map(escaped, block.split("\n")), ".fi"]
     return "\n".join(lines) + "\n"
 

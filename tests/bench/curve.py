@@ -119,6 +119,8 @@ def write(build, figures):
 
 
 def main():
+    if sys.argv[1:2] in ([], ["--help"]):
+        sys.exit(__doc__)
     build = pathlib.Path(sys.argv[1])
     tools, archive = compare.machines(build)
     figures = {}

@@ -23,7 +23,7 @@ import time
 sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name)
                 for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if sys.argv[1:2] in ([], ["--help"]):
         sys.exit(__doc__)
     os.environ["DOMUS_BUILD"] = sys.argv[1]
 import disk  # noqa: E402  (the tools read DOMUS_BUILD)

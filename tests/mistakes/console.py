@@ -86,7 +86,7 @@ def block(name, build):
 
 
 def main():
-    if len(sys.argv) < 2:
+    if sys.argv[1:2] in ([], ["--help"]):
         sys.exit(__doc__)
     build = pathlib.Path(sys.argv[1]).resolve()
     os.environ["DOMUS_BUILD"] = str(build)

@@ -50,11 +50,6 @@ class Source:
     def line_of(self, position):
         return bisect.bisect_right(self.line_starts, position)
 
-    def line_text(self, position):
-        line = self.line_of(position)
-        end = self.line_starts[line] if line < len(self.line_starts) else len(self.text)
-        return self.text[self.line_starts[line - 1]:end].rstrip("\n")
-
     def word(self, index):
         return self.tokens[index].text if 0 <= index < len(self.tokens) else ""
 

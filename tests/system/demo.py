@@ -44,8 +44,9 @@ def step(text):
 
 
 def show(text):
+    """Less what says nothing: empty lines, and a guest's."""
     for line in text.splitlines():
-        if line.strip():
+        if not re.fullmatch(r"(\(\w+\))?[ $]*", line.strip()):
             print("   | " + line.rstrip(), flush=True)
 
 

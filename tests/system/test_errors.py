@@ -65,7 +65,7 @@ def test_a_mistake_is_a_clear_error(system, line, error):
 
 def test_a_disk_in_use_is_refused(system):
     system.create("insula1.cfg")
-    assert "bad-busy.cfg:6: disk 'insula1': it is in use by another guest" \
+    assert "bad-busy.cfg:6: disk 'insula1': it is in use by a guest" \
         in system.refused("xl create bad-busy.cfg")
     assert system.shell("insula1", "echo unharmed > /x; cat /x") == "unharmed"
     system.ask("destroy insula1")

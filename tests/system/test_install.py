@@ -236,6 +236,8 @@ def test_the_first_stone_of_a_port(box):
     assert "my kernel/domus is where the port of my-kernel begins" in \
         shell("domus/bin/domus-new --port 'my kernel'; make -C 'my kernel/domus'", box, box)
     assert (tree / "domus/my-kernel.elf").exists()
+    assert "nasm -f elf64" in shell("make -C 'my kernel/domus' -B KERNEL=kernel/switch.asm", box,
+                                    box)
     found = (tree / "domus/PORT.md").read_text()
     steps = re.findall(r"^## (\d+)\. .*?\n\nFound: (\d+)\. ", found, re.M | re.S)
     assert [int(step) for step, _ in steps] == [1, 2, 3, 4, 5, 6, 8, 9, 10]

@@ -156,7 +156,7 @@ def test_what_make_lab_refuses(tmp_path):
     assert [path.name for path in mine.iterdir()] == ["work"]
     assert "there is no folder" in refused("lab", "N=2", f"DIR={tmp_path}/no/such")
     assert "this is no lab's tree. `make lab` lists the labs" in refused("grade")
-    assert 'FROM="DIR..."' in refused("grades", "N=2")
+    assert 'make grades: FROM="DIR..."' in refused("grades", "N=2")
     assert "no such folder" in refused("grades", "N=2", f"FROM={tmp_path}/nobody")
     nothing = refused("port", f"TREE={tmp_path}", "DEPS=present", f"B={machine.BUILD.absolute()}")
     assert "there is no kernel" in nothing and "make port STEP=5" in nothing
@@ -202,7 +202,7 @@ def test_tests_are_as_they_were_handed_out(made):
 def test_points_in_words_and_for_machines(made):
     (made / "README.md").write_text("mine")
     done = run("make", "grade", "TESTS=ports", cwd=made)
-    assert "ports: 3 of 3 points" in done.stdout and "together 3 of 3 points" in done.stdout
+    assert "ports: 3 of 3 points" in done.stdout and "in all 3 of 3 points" in done.stdout
     assert "raise" not in done.stdout
     assert "Changed too, but not handed in: README.md" in done.stdout
     suites = xml.etree.ElementTree.parse(made / "build/grade.xml").getroot()

@@ -121,6 +121,30 @@ def test_files_are_replaced_while_it_runs(tmp_path):
         child.expect(pexpect.EOF)
 
 
+def test_two_machines_have_a_cable(tmp_path, request):
+    """As dom0's README says it: a guest goes from here to there; the cable has two ends, and each
+    is free again when its machine is gone."""
+    words = ("--snapshot", "--memory", "256", "--cable", str(tmp_path / "net"))
+    with log_of("run-here") as one, log_of("run-there") as other:
+        here = typed(one, *words)
+        request.addfinalizer(here.terminate)
+        here.expect("dom0 is 10.0.2.10 here, and 10.0.2.11 at the other end")
+        here.expect("dom0> $")
+        there = typed(other, *words)
+        request.addfinalizer(there.terminate)
+        there.expect("dom0 is 10.0.2.11 here, and 10.0.2.10 at the other end")
+        there.expect("dom0> $")
+        assert "net has a machine at both ends" in typed(one, *words).read()
+        answer(there, "migrate-receive 10.0.2.10", "Guests are taken from 10.0.2.10")
+        answer(here, "create saved.cfg", "'saved' is created")
+        answer(here, "migrate saved 10.0.2.11", "'saved' has moved to 10.0.2.11")
+        there.expect("'saved' has come from 10.0.2.10")
+        answer(there, "domid saved", r"domid saved\s+\d+\s")
+        for child in there, here:
+            child.send("poweroff\r")
+            child.expect(pexpect.EOF)
+
+
 @pytest.fixture
 def empty(tmp_path):
     """A build folder in which all files are empty, and a QEMU before the real one that says its
@@ -159,9 +183,33 @@ def test_disks_and_more_of_qemu(empty):
     raw.write_bytes(b"QFI\xfb")                          # a guest's doing, perhaps
     assert options_of(empty, "--disk", str(raw))[::2] == \
         (1, f"domus-run: {raw} is raw by its name, and qcow2 by what it begins with\n")
-    assert options_of(empty, "--disk", "none")[::2] == (1, "domus-run: there is no file none\n")
+    assert options_of(empty, "--disk", "none")[::2] == \
+        (1, "domus-run: there is no file none: domus-image FILE.img NAME=SIZE makes one\n")
     status, _, wrong = options_of(empty, "--qemu", "a 'b")
     assert status == 2 and "No closing quotation" in wrong
+
+
+def test_the_ends_of_a_cable(empty):
+    cable = empty / "a,b"
+    said = options_of(empty, "--cable", str(cable), "--append-dom0=more")[1]
+    assert "ip=10.0.2.10 more" in said and "mac=52:54:00:12:34:56\n" in said
+    assert f"local.path={empty}/a,,b/0,remote.type=unix,remote.path={empty}/a,,b/1\n" in said
+    assert cable.stat().st_mode & 0o777 == 0o700
+    with (cable / "0.lock").open() as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        said = options_of(empty, "--cable", str(cable))[1]
+        assert "ip=10.0.2.11" in said and "mac=52:54:00:12:34:57\n" in said
+        assert "a,,b/1,remote.type=unix,remote.path=" in said
+    for words, wrong in ((["--cable", "x" * 107], "is too long a name"),
+                         (["--cable", str(empty / "accel")], "File exists"),
+                         (["--cable", str(cable), "--forward", "tcp:0:10.0.2.31:80"],
+                          "--forward is from this host's net"),
+                         (["--cable", str(cable), "--record", str(empty / "new")],
+                          "--record is for a machine by itself"),
+                         (["--cable", str(cable), "--replay", str(empty / "new")],
+                          "a replay has in it what was recorded")):
+        status, _, said = options_of(empty, *words)
+        assert status == 1 and wrong in said
 
 
 def test_a_disk_is_written_by_one(empty):

@@ -106,12 +106,12 @@ def test_tables_refusals_name_vcpus_and_the_nmi(system):
                           system.ask("xl vcpu-list guest"), re.M)) == 2
     assert re.search(rf"^guest +{number} +0:\d\d:\d\d$", system.ask("xl uptime guest"), re.M)
     assert "no domain 'other'" in system.refused("xl vcpu-list other")
-    assert "in use by another guest" in system.refused("xl block-attach guest phy:scratch,xvdb,r")
+    assert "in use by a guest" in system.refused("xl block-attach guest phy:scratch,xvdb,r")
     assert "no partition of that name" in system.refused("xl block-attach guest phy:nowhere,xvdb,r")
     assert "has a vbd 51712 already" in system.refused("xl block-attach guest phy:insula1,xvda,r")
     assert "it has no device: ,xvda or vdev=xvda" \
         in system.refused("xl block-attach guest nonsense")
-    assert "in use by another guest" \
+    assert "in use by a guest" \
         in system.refused("xl block-attach guest vdev=xvdb,access=rw,target=scratch")
     assert "no device 'xvdb'" in system.refused("xl block-detach guest xvdb")
     assert "no bridge 'br9'" in system.refused("xl network-attach guest bridge=br9")

@@ -22,7 +22,9 @@
    hypervisor's README.
 9. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of
    Xen or of the port.
+10. The README of a folder names each file that a reader may look for there.
 """
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -87,6 +89,12 @@ OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_
 REFUSAL = re.compile(r"(?:\breturn |[?:,] |(?<!refused)\()-E[A-Z0-9]{2,}\b")
 CITATION = re.compile(r"\b([Rr]ule|[Dd]ecision) (\d+)\b|(?<=[ (])I([1-9]\d?)(?=[),:; ])")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
+# Which README names the files of which folders.
+NAMED = {"hypervisor/README.md": ("hypervisor/*.c", "hypervisor/*.asm"),
+         "dom0/README.md": ("dom0/*.c",), "drivers/README.md": ("drivers/*.c",),
+         "pvguest-sdk/README.md": ("pvguest-sdk/lib/*.c", "pvguest-sdk/lib/*.asm",
+                                   "pvguest-sdk/tools/*.py", "pvguest-sdk/tools/domus-*",
+                                   "pvguest-sdk/include/pvguest/*.h")}
 CHECKED, UNCHECKED = {"ROW(", "ROW_AT(", "OPERATION("}, {"OP(", "OBJECT("}
 
 problems = []
@@ -241,6 +249,18 @@ def check_sizes(text):
             complain("CONTRIBUTING.md", f"rule 1 does not say \"{words}\"")
 
 
+def check_named(readme, text, files):
+    """By name alone, or by a pattern; what is a folder of its own has a README of its own."""
+    said = {word.rpartition("/")[2] for words in re.findall(r"`([^`\n]+)`", text)
+            for word in words.split()}
+    own = {path.parent for path in files if path.name == "README.md"} - {readme.parent}
+    for path in files:
+        if any(fnmatch.fnmatch(path, pattern) for pattern in NAMED[str(readme)]) \
+                and not own & set(path.parents) \
+                and not any(fnmatch.fnmatch(path.name, word) for word in said):
+            complain(readme, f"does not name {path.relative_to(readme.parent)}")
+
+
 def check_citations(path, text, known):
     for match in CITATION.finditer(text):
         kind = (match.group(1) or "I").lower()
@@ -323,6 +343,8 @@ def main():
                 room = path.parts[1] if len(path.parts) > 2 else ""
                 rooms[room] = rooms.get(room, 0) + lines_of_code(path, text)
     check_operations(files)
+    for readme in map(pathlib.Path, NAMED):
+        check_named(readme, readme.read_text(), files)
     check_sizes(pathlib.Path("CONTRIBUTING.md").read_text())
     check_rooms(rooms_map.includes(),
                 rooms_map.PICTURE.read_text() if rooms_map.PICTURE.is_file() else None)

@@ -240,7 +240,7 @@ def attempt(out, make):
 
 
 def main():
-    if len(sys.argv) < 2:
+    if sys.argv[1:2] in ([], ["--help"]):
         sys.exit(__doc__)
     newest = sys.argv[1] == "--newest"
     out, *programs = (pathlib.Path(argument) for argument in sys.argv[1 + newest:])

@@ -87,4 +87,8 @@ def picture(found):
 
 
 if __name__ == "__main__":
-    pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else PICTURE).write_text(picture(includes()))
+    if sys.argv[1:] == ["--help"]:
+        sys.exit(__doc__)
+    out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else PICTURE)
+    out.write_text(picture(includes()))
+    print(f"  MAP     {out}")

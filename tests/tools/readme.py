@@ -52,6 +52,8 @@ def demo_block(said):
 
 
 def main():
+    if sys.argv[1:2] in ([], ["--help"]):
+        sys.exit(__doc__)
     readme = pathlib.Path(sys.argv[1])
     kind = "demo" if sys.argv[2:3] == ["--demo"] else "figures"
     head, _, tail = between(readme.read_text(), kind)

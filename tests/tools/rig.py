@@ -105,7 +105,7 @@ def make_rig(out, store, own):
 
 
 def main():
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 3 or sys.argv[1] == "--help":
         sys.exit(__doc__)
     out, store, *own = (pathlib.Path(argument) for argument in sys.argv[1:])
     linux.attempt(out, lambda: make_rig(out, store, own))

@@ -197,7 +197,7 @@ static void one_writer_or_readers(void **state)
     assert_int_equal(disks_claim("one", true, &device, &why), 0);
     assert_users(1, 0);
     assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
-    assert_string_equal(why, "it is in use by another guest");
+    assert_string_equal(why, "it is in use by a guest already");
     assert_int_equal(disks_claim("one", false, &again, &why), -EBUSY);
     assert_int_equal(disks_claim("two", true, &again, &why), 0);
     disks_release("two", true);

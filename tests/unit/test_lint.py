@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """make lint on the arrows between the rooms of hypervisor/: those that there are, and one of each
-kind that there must not be; and on how wide what may be."""
+kind that there must not be; on what a README names; and on how wide what may be."""
 import pathlib
+import re
 import sys
 
 import pytest
@@ -64,6 +65,28 @@ def test_limits_are_said(found):
     lint.check_sizes(text.replace("`memory/` ", "`memory/` 1").replace("a test 6", "a test 7"))
     assert [line.partition(" does not say ")[0] for line in lint.problems] == \
         ["CONTRIBUTING.md: rule 1"] * 2
+
+
+@pytest.mark.parametrize("name, missing", [
+    ("dom0/xc/build.c", ["dom0/README.md: does not name xc/build.c"]),
+    ("dom0/xc/xs_one.c", []), ("dom0/README.md", []), ("dom0/xc/tree.h", []),
+    ("dom0/own/build.c", []), ("drivers/build.c", [])])
+def test_files_are_named(monkeypatch, name, missing):
+    monkeypatch.setattr(lint, "problems", [])
+    files = [pathlib.Path(path) for path in ("dom0/own/README.md", name)]
+    lint.check_named(pathlib.Path("dom0/README.md"), "`xc/tree.c` `xs_*.c`, in build.c", files)
+    assert lint.problems == missing
+
+
+def test_what_tests_can_be_told_is_said(monkeypatch):
+    """Each variable that something asks for is in the README, and nothing else."""
+    monkeypatch.chdir(ROOT)
+    asked = re.compile(r'(?:environ|getenv)[^"\n]*"(DOMUS_[A-Z_]+)"'
+                       r'|"(DOMUS_[A-Z_]+)" (?:not )?in os')
+    used = {name for path in lint.tracked() if path.parts[0] in ("tests", "pvguest-sdk")
+            and path.suffix in (".py", ".c", "") for match in
+            asked.findall(path.read_text(errors="replace")) for name in match if name}
+    assert used == set(re.findall(r"`(DOMUS_[A-Z_]+)=", (ROOT / "tests/README.md").read_text()))
 
 
 @pytest.mark.parametrize("name, text, wrong", [

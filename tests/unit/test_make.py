@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pexpect
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PORT = ROOT / "patches/tools/port.py"
@@ -62,6 +63,45 @@ def test_commands_for_editors(tmp_path):
     assert json.loads(done.stdout) == [
         {"directory": str(ROOT), "file": "x.c", "output": "build/a/x.o",
          "arguments": ["gcc", "-O2", "-Ibuild/gen", '-DA="b c"', "-c", "-o", "build/a/x.o", "x.c"]}]
+
+
+@pytest.mark.parametrize("tool", [
+    "patches/tools/boot.py", "tests/bench/curve.py", "tests/bench/guests.py",
+    "tests/mistakes/console.py", "tests/tools/linux.py", "tests/tools/map.py",
+    "tests/tools/readme.py", "tests/tools/rig.py"])
+def test_help_of_what_make_calls(tool):
+    """It is said, and nothing is done: no folder `--help` is filled."""
+    found = run(sys.executable, tool, "--help")
+    said = found.stdout + found.stderr
+    assert pathlib.Path(tool).name in said and "Traceback" not in said
+    assert not (ROOT / "--help").exists()
+
+
+def test_an_unknown_dom0():
+    found = run("make", "-n", "DEPS=present", "DOM0=bsd", "run")
+    assert found.returncode == 2
+    assert "DOM0=bsd: there is DOM0=linux, and without DOM0= our own" in found.stderr
+
+
+def test_the_kit_goes_as_a_whole(tmp_path):
+    """And nothing else does. (What is installed says test_install.)"""
+    names = [f"bin/domus-{tool}" for tool in ("run", "image", "new", "scan")]
+    names += [f"share/man/man1/domus-{tool}.1" for tool in ("run", "image", "new", "scan")]
+    names += ["share/man/man1/xl.1", "share/man/man5/xl.cfg.5", "share/man/man7/domus.7",
+              "lib/domus/libpvguest.a", "include/domus/abi/pte.h", "lib/pkgconfig/pvguest.pc",
+              "share/doc/domus/README.md", "bin/others"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert run("make", "DEPS=present", f"PREFIX={tmp_path}", "uninstall-sdk").returncode == 0
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()] \
+        == ["bin/others"]
+
+
+def test_a_kit_that_is_not_installed(tmp_path):
+    found = run("make", "DEPS=present", f"PREFIX={tmp_path}/none", "uninstall-sdk")
+    assert found.returncode == 2
+    assert f"uninstall-sdk: no kit is in {tmp_path}/none: which PREFIX= had it?" in found.stderr
 
 
 def test_an_unknown_target_is_told_who_knows_them():

@@ -74,6 +74,22 @@ def test_options_of_the_hypervisor():
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_no_markdown_is_left(name):
+    text = page(name)
+    assert not re.findall(r"(?m)^(?:\\&)?(?:#|\||```).*", text)
+    announced = re.findall(r"(?m).*:\n\.PP\n(?!\.nf).*", text)
+    assert not announced                                    # a list that did not come along
+    assert name != "xl.1" or ".SS While it runs\n" in text
+
+
+def test_options_of_a_tool_stand_below_each_other():
+    tool = ROOT / "pvguest-sdk/tools/domus-new"
+    text = subprocess.run([sys.executable, tool.parent / "manual.py", tool], check=True,
+                          capture_output=True, text=True).stdout
+    assert re.search(r"(?m)^  NAME ", text) and re.search(r"(?m)^  \\-\\-port ", text)
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_troff_takes_it(name):
     if not shutil.which("groff"):
         pytest.skip("groff is not installed")

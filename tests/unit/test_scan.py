@@ -104,6 +104,7 @@ def test_the_page_and_the_readme_have_the_table():
     help_text = scanner.run("--help").stdout
     for option in re.findall(r"--[a-z0-9]+", help_text):
         assert option.replace("-", "\\-") in page, option
+    assert re.fullmatch(r"domus-scan, domus-\d+\.\d+\n", scanner.run("--version").stdout)
 
 
 # --- doubt ---------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
  * XenBus: the conventions by which a front end and a back end find each other in XenStore. Each
  * side owns a directory, the nodes "backend"/"frontend" and "*-id" point to the other, and the node
  * "state" walks through enum xenbus_state: Initialising -> InitWait/Initialised -> Connected ->
- * Closing -> Closed. Used by both ends of every split driver.
+ * Closing -> Closed. The front ends of drivers/ use it, on threads; its back ends, which work
+ * without, keep to the same conventions by themselves (<drivers/backend.h>).
  */
 #ifndef PVGUEST_XENBUS_H
 #define PVGUEST_XENBUS_H

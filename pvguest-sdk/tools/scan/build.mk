@@ -5,7 +5,7 @@
 SCAN_SOURCES := $(wildcard pvguest-sdk/tools/scan/*.c)
 SCAN_OBJECTS := $(SCAN_SOURCES:pvguest-sdk/tools/scan/%.c=$(B)/scan/%.o)
 SCAN_LIBRARIES := Zydis dw elf
-SCAN_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -MMD -MP
+SCAN_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Ipvguest-sdk/include -MMD -MP
 # What `make install-sdk` installs beside the libraries: programs, and pages of the manual.
 SDK_PROGRAMS += $(B)/domus-scan
 SDK_MANUALS  += $(B)/domus-scan.1

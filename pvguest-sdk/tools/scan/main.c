@@ -8,6 +8,7 @@
  * print_table.c.
  */
 #include "report.h"
+#include <abi/version.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static const char help[] =
 "      --code64 NAME  section NAME is code of 64 bits\n"
 "      --table[=FORMAT]  what is looked for: text, markdown or man\n"
 "  -h, --help         this; the man page has more: domus-scan(1)\n"
+"      --version      which Domus it came with\n"
 "\n"
 "KERNEL is an ELF file for x86 of 32 or 64 bits, best with symbols and DWARF (gcc -g).\n"
 "Exit status: 0 nothing silent; 1 something silent (--diff: more than before); 2 it cannot be\n"
@@ -103,7 +105,8 @@ static int read_options(int argc, char **argv, struct options *options)
         { "json", no_argument, NULL, 'j' }, { "brief", no_argument, NULL, 'b' },
         { "diff", no_argument, NULL, 'd' }, { "code32", required_argument, NULL, 32 },
         { "code64", required_argument, NULL, 64 }, { "table", optional_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+        { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 } };
     int option;
 
     while ((option = getopt_long(argc, argv, "jbdh", known, NULL)) != -1)
@@ -115,6 +118,7 @@ static int read_options(int argc, char **argv, struct options *options)
             if (print_table(optarg ? optarg : "text")) return 0;
             return failed(optarg, "no such format: text, markdown or man");
         case 'h': fputs(help, stdout); return 0;
+        case 'v': puts("domus-scan, domus-" DOMUS_VERSION); return 0;
         case 32: case 64:
             if (options->choice_count == MOST_CHOICES) return failed(optarg, "too many sections");
             options->choices[options->choice_count++] =
