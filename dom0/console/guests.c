@@ -93,11 +93,13 @@ static void say_what_is_missing(struct guest_console *console, bool anyway)
 static void show_line(struct guest_console *console)
 {
     char text[LINE_BYTES + sizeof(console->name) + 8];
-    int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size,
-                        console->line);
+    size_t size = strlen(console->name) + sizeof("() \n") - 1 + console->line_size;
 
-    if (limit_line(&console->limit, (size_t)size, now_ns()))
-        terminal_write(text, (size_t)size);
+    if (limit_line(&console->limit, size, now_ns())) {
+        snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size,
+                 console->line);
+        terminal_write(text, size);
+    }
     console->line_size = 0;
 }
 
@@ -118,13 +120,22 @@ static void take_byte(struct guest_console *console, char c)
         console->line[console->line_size++] = c;
 }
 
-/* Takes at most so many bytes; true: there are more. */
+/* As so many bytes the end of a line counts that is shown: with a name before it, in a write of its
+ * own. */
+#define BYTES_OF_A_LINE 64u
+
+static size_t cost_of(const struct guest_console *console, char c)
+{
+    return c == '\n' && show && !console->attached ? BYTES_OF_A_LINE : 1;
+}
+
+/* Takes at most so many bytes, as they cost; true: there are more. */
 static bool take(struct guest_console *console, size_t most)
 {
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod, cons = ring->out_cons;
     char taken[sizeof(ring->out)];
-    size_t size = 0;
+    size_t size = 0, spent = 0;
 
     if (console->broken) return false;
     event_rearm(console->port);
@@ -137,8 +148,10 @@ static bool take(struct guest_console *console, size_t most)
         console->broken = true;
         return refused(false);
     }
-    while (cons != prod && size < most)
-        taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
+    while (cons != prod && spent < most) {
+        taken[size] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
+        spent += cost_of(console, taken[size++]);
+    }
     /* We have the bytes before the guest may write over them. */
     mb();
     WRITE_ONCE(ring->out_cons, cons);
@@ -186,9 +199,13 @@ static bool serve(void *owner, unsigned budget)
     return more;
 }
 
+/* In parts like a turn's, and no more of them than a ring has bytes: a guest may say more. */
 void guest_console_drain(struct guest_console *console)
 {
-    take(console, sizeof(console->ring->out));
+    for (unsigned i = 0; i < sizeof(console->ring->out); i++) {
+        if (!take(console, turn_rules[TURN_CONSOLE].budget)) return;
+        thread_yield();
+    }
 }
 
 /* --- life --- */

@@ -21,7 +21,8 @@ bool guest_consoles_shown(void);
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **console);
 
-/* Takes what is in the ring now, so that a guest's last words stand before the news of its end. */
+/* Takes what is in the ring now, so that a guest's last words stand before the news of its end.
+ * Others work meanwhile. */
 void guest_console_drain(struct guest_console *console);
 
 void guest_console_rename(struct guest_console *console, const char *name);

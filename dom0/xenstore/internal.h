@@ -24,8 +24,15 @@ extern struct xenstore_connection *xenstore_connections;
 extern struct tree_node *xenstore_tree;
 
 /* --- transaction.c --- */
-/* Applies a change to the tree itself, and tells the watches. */
-int change_commit(const struct change *change, struct tree_actor actor);
+/* Applies a change to the tree itself, and tells the watches. What that took out of the tree is the
+ * connection's, until change_finish_some(). */
+int change_commit(const struct change *change, struct xenstore_connection *by);
+
+/*
+ * What a connection's requests have left to be done, in parts: watches are told of what a
+ * transaction has changed, and what is gone is freed. True: that was all.
+ */
+bool change_finish_some(struct xenstore_connection *connection);
 
 /*
  * A domain is gone: so are its nodes, wherever they are, with all below them, and what others have
@@ -51,11 +58,11 @@ int transaction_look(struct xenstore_transaction *transaction, const char *path,
 
 int transaction_change(struct xenstore_transaction *transaction, const struct change *change);
 
-/* Ends it. With `commit`: -EAGAIN when somebody else changed what it looked at; then nothing has
- * happened. */
+/* Ends it, but for what change_finish_some() does. With `commit`: -EAGAIN when somebody else has
+ * changed what it looked at; then nothing has happened. */
 int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit);
 
-void transaction_drop_all(struct xenstore_connection *connection);
+void transaction_end_all(struct xenstore_connection *connection); /* Without commit. */
 
 /* --- watch.c --- */
 /* 0, -EEXIST, -ENOSPC, -ENOMEM. `path` as the client wrote it, `absolute` as the server understands

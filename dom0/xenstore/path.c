@@ -52,7 +52,7 @@ void tree_parent_path(const char *path, char *parent)
 
 /* --- names in order --- */
 
-#define BYTES_OF_A_STEP 256u
+#define BYTES_OF_A_STEP 256u            /* Compared by words. */
 
 typedef uint64_t __attribute__((aligned(1), may_alias)) any_word;
 

@@ -172,25 +172,43 @@ static bool has_written(const struct ring_connection *from)
     return !from->broken && READ_ONCE(from->ring->req_prod) != from->ring->req_cons;
 }
 
+/* What the last request has left to be done: others wait for it, so it waits for nobody, a guest
+ * that does not read included. True: all of it is done. */
+static bool finish(struct ring_connection *ring, unsigned budget, unsigned *spent)
+{
+    while (*spent < budget) {
+        unsigned cost = xenstore_go_on(&ring->connection);
+
+        if (!cost) return true;
+        *spent += cost;
+    }
+    return false;
+}
+
 #define MESSAGES 16u                            /* Answers and events of one turn. */
 
 static bool serve(void *owner, unsigned budget)
 {
     struct ring_connection *ring = owner;
-    bool moved = false, whole = false, flushed;
+    bool moved = false, whole = false, flushed, finished;
     unsigned spent = 0, messages = MESSAGES;
 
     if (!ring->broken)
         event_rearm(ring->port);
-    while ((flushed = !ring->broken && flush(ring, &moved, &messages)) && spent < budget) {
+    for (;;) {
+        finished = finish(ring, budget, &spent);
+        flushed = !ring->broken && flush(ring, &moved, &messages);
+        if (!flushed || !finished)
+            break;
         moved |= pull_input(ring, &whole);
         if (!whole)
             break;
         ring->got = 0;
-        spent += xenstore_handle(&ring->connection, &ring->header, ring->payload);
+        spent += xenstore_take(&ring->connection, &ring->header, ring->payload);
     }
     if (moved)
         event_send(ring->port);
+    if (!finished) return true;
     return flushed ? whole || has_written(ring) : !messages && has_room(ring);
 }
 

@@ -22,6 +22,15 @@ struct request {
     bool watch_added;
 };
 
+static struct xenstore_connection *connection_of(domid_t domid)
+{
+    struct xenstore_connection *connection = xenstore_connections;
+
+    while (connection && connection->actor.domid != domid)
+        connection = connection->next;
+    return connection;
+}
+
 /* --- what goes into a reply --- */
 
 static int reply_bytes(struct request *request, const void *bytes, size_t size)
@@ -132,7 +141,7 @@ static int make_change(struct request *request, struct change *change)
         if (!transaction) return refused(-ENOENT);
         error = transaction_change(transaction, change);
     } else {
-        error = change_commit(change, request->from->actor);
+        error = change_commit(change, request->from);
     }
     return error ? error : reply_ok(request);
 }
@@ -305,7 +314,7 @@ static int do_unwatch(struct request *request)
 static int do_reset_watches(struct request *request)
 {
     watch_drop_all(request->from);
-    transaction_drop_all(request->from);
+    transaction_end_all(request->from);
     return reply_ok(request);
 }
 
@@ -342,14 +351,6 @@ static int do_get_domain_path(struct request *request)
     return reply_string(request, text);
 }
 
-static bool is_introduced(domid_t domid)
-{
-    for (struct xenstore_connection *c = xenstore_connections; c; c = c->next)
-        if (c->actor.domid == domid)
-            return true;
-    return false;
-}
-
 static int do_is_domain_introduced(struct request *request)
 {
     unsigned long domid;
@@ -357,7 +358,7 @@ static int do_is_domain_introduced(struct request *request)
     /* Who else there is, is no guest's business. */
     if (!request->from->actor.privileged) return refused(-EACCES);
     if (!take_number(request, UINT16_MAX, &domid)) return refused(-EINVAL);
-    return reply_string(request, is_introduced((domid_t)domid) ? "T" : "F");
+    return reply_string(request, connection_of((domid_t)domid) ? "T" : "F");
 }
 
 static int do_introduce(struct request *request)
@@ -369,11 +370,27 @@ static int do_introduce(struct request *request)
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) ||
         !take_number(request, UINT64_MAX, &mfn) || !take_number(request, UINT32_MAX, &port))
         return refused(-EINVAL);
-    if (is_introduced((domid_t)domid) || change_forgetting() == domid) return refused(-EEXIST);
+    if (connection_of((domid_t)domid) || change_forgetting() == domid) return refused(-EEXIST);
     error = carrier->introduce((domid_t)domid, mfn, (evtchn_port_t)port);
     if (error) return error;
     watch_fire_special("@introduceDomain");
     return reply_ok(request);
+}
+
+/* His connection is closed once nothing is left to be done of what he asked for; then he begins to
+ * be forgotten. 0, -EAGAIN, -ENOENT. */
+static int begin_release(domid_t domid)
+{
+    struct xenstore_connection *connection = connection_of(domid);
+    int error;
+
+    if (!connection) return refused(-ENOENT);
+    transaction_end_all(connection);
+    if (!change_finish_some(connection)) return refused(-EAGAIN);
+    error = carrier->release(domid);
+    if (!error)
+        change_forget(domid);
+    return error;
 }
 
 /*
@@ -388,12 +405,8 @@ static int do_release(struct request *request)
 
     if (!request->from->actor.privileged) return refused(-EACCES);
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid) return refused(-EINVAL);
-    if (!change_forgetting()) {
-        if (!is_introduced((domid_t)domid)) return refused(-ENOENT);
-        error = carrier->release((domid_t)domid);
-        if (error) return error;
-        change_forget((uint16_t)domid);
-    }
+    error = change_forgetting() ? 0 : begin_release((domid_t)domid);
+    if (error) return error;
     ours = change_forgetting() == domid;
     if (!change_forget_some()) return refused(-EAGAIN);
     watch_fire_special("@releaseDomain");
@@ -446,20 +459,33 @@ static const char *error_name(int error)
     return "EIO";
 }
 
-/* Steps of tree_work that an ordinary request does not reach. */
-#define WORK_OF_A_REQUEST 16u
+/* Of what was done since there were so many steps. */
+static unsigned cost_since(unsigned before)
+{
+    return (tree_work - before) / TREE_WORK_OF_A_PART;
+}
 
-unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
-                         const char *payload)
+static void answer(struct xenstore_connection *to, struct xsd_sockmsg header, int error,
+                   const char *reply, uint32_t size)
+{
+    if (error) {
+        header.type = XS_ERROR;
+        reply = error_name(error);
+        size = (uint32_t)strlen(reply) + 1;
+    }
+    header.len = size;
+    to->send(to, &header, reply);
+}
+
+unsigned xenstore_take(struct xenstore_connection *from, const struct xsd_sockmsg *header,
+                       const char *payload)
 {
     /* 8 KiB: too much for a stack; dom0 serves one request at a time. */
     static struct request request;
-    struct xsd_sockmsg answer = { .type = header->type,
-                                  .req_id = header->req_id,
-                                  .tx_id = header->tx_id };
     unsigned before = tree_work;
     int error;
 
+    tree_work += header->len / TREE_BYTES_OF_A_STEP;
     request.from = from;
     request.transaction = header->tx_id;
     request.cursor = payload;
@@ -470,16 +496,38 @@ unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sock
         error = handlers[header->type](&request);
     else
         error = refused(-ENOSYS);
-    if (error) {
-        answer.type = XS_ERROR;
-        request.reply_size = 0;
-        reply_string(&request, error_name(error));
+    if (change_finish_some(from)) {
+        answer(from, *header, error, request.reply, request.reply_size);
+    } else {
+        from->owed = *header;
+        from->owed_error = error;
+        from->owes_answer = true;
     }
-    answer.len = request.reply_size;
-    from->send(from, &answer, request.reply);
     if (request.watch_added)
         watch_fire_first(from);
-    return 1 + (tree_work - before) / WORK_OF_A_REQUEST;
+    return 1 + cost_since(before);
+}
+
+unsigned xenstore_go_on(struct xenstore_connection *from)
+{
+    unsigned before = tree_work;
+
+    if (change_finish_some(from) && from->owes_answer) {
+        from->owes_answer = false;
+        /* What is done in parts has nothing else to say. */
+        answer(from, from->owed, from->owed_error, "OK", sizeof("OK"));
+    }
+    return cost_since(before);
+}
+
+unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
+                         const char *payload)
+{
+    unsigned cost = xenstore_take(from, header, payload), more;
+
+    while ((more = xenstore_go_on(from)))
+        cost += more;
+    return cost;
 }
 
 /* --- connections --- */
@@ -511,7 +559,9 @@ void xenstore_disconnect(struct xenstore_connection *connection)
     struct xenstore_connection **link = &xenstore_connections;
 
     watch_drop_all(connection);
-    transaction_drop_all(connection);
+    transaction_end_all(connection);
+    while (!change_finish_some(connection))
+        continue;
     while (*link && *link != connection)
         link = &(*link)->next;
     if (*link)

@@ -74,6 +74,13 @@ struct xenstore_connection {
     struct xenstore_transaction *transactions;
     unsigned transaction_count;
     uint32_t last_transaction;
+    /* What is left to be done of requests, the one that is not answered before among them: see
+     * xenstore_go_on(). */
+    struct xenstore_transaction *ended;
+    struct tree_node *gone;                     /* Removed, yet to be freed. */
+    bool owes_answer;
+    struct xsd_sockmsg owed;
+    int owed_error;
     struct xenstore_watch *fresh, **fresh_end;  /* New ones; their first event comes first. */
     /* Those with events that wait: a turn each, one event a turn. */
     struct xenstore_listener *fired, **fired_end;
@@ -99,11 +106,26 @@ int xenstore_start(const struct xenstore_carrier *carrier);
  * zero. */
 void xenstore_connect(struct xenstore_connection *connection);
 
-/* Ends a connection: its watches and transactions go; the caller frees the structure. */
+/* Ends a connection: its watches and transactions go; the caller frees the structure. Long if much
+ * is left to be done. */
 void xenstore_disconnect(struct xenstore_connection *connection);
 
-/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus
- * watch events. What it has cost: 1 for most, more for one that has done the work of many. */
+/*
+ * One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus
+ * watch events. What it has cost: 1 for most, more for one that has done the work of many.
+ *
+ * What can be long (the end of a transaction, the removal of a directory) is done for all at once,
+ * but then watches are told and memory is freed in parts, each by a call of xenstore_go_on(). The
+ * answer comes with the last one: who has it knows that everybody has been told. No other request
+ * is taken from this connection before.
+ */
+unsigned xenstore_take(struct xenstore_connection *from, const struct xsd_sockmsg *header,
+                       const char *payload);
+
+/* The next part: its cost, like a request's; 0: nothing is left. */
+unsigned xenstore_go_on(struct xenstore_connection *from);
+
+/* Both, to the end. */
 unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
                          const char *payload);
 

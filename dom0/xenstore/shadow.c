@@ -63,22 +63,28 @@ int shadows_open(struct shadows *shadows, const struct tree_actor *actor)
     return new_shadow(shadows, "", 0, &shadows->root);
 }
 
-static void free_shadow(struct shadow *shadow)
+static bool free_some(struct shadow *shadow, unsigned *nodes)
 {
-    for (unsigned i = 0; i < shadow->child_count; i++)
-        free_shadow(shadow->children[i]);
+    for (; shadow->child_count; shadow->child_count--)
+        if (!free_some(shadow->children[shadow->child_count - 1], nodes))
+            return false;
+    if (shadow->gone && !tree_drop_some(shadow->gone, nodes)) return false;
+    shadow->gone = NULL;
+    if (!*nodes) return false;
+    --*nodes;
+    tree_work++;
     if (shadow->made)
         tree_free(shadow->made);
-    tree_drop(shadow->gone);
-    tree_work++;
     free(shadow->children);
     free(shadow);
+    return true;
 }
 
-void shadows_close(struct shadows *shadows)
+bool shadows_close_some(struct shadows *shadows, unsigned *nodes)
 {
-    free_shadow(shadows->root);
+    if (!free_some(shadows->root, nodes)) return false;
     credit(shadows, shadows->charged);
+    return true;
 }
 
 /* --- finding --- */
@@ -207,8 +213,8 @@ static int add_child(struct shadows *shadows, struct shadow *parent, const char 
     error = new_shadow(shadows, name, size, made);
     if (error) return error;
     at = place(parent, name, size, &found);
-    for (unsigned i = parent->child_count++; i > at; i--)
-        parent->children[i] = parent->children[i - 1];
+    memmove(parent->children + at + 1, parent->children + at,
+            (parent->child_count++ - at) * sizeof(*made));
     parent->children[at] = *made;
     return 0;
 }
@@ -378,20 +384,23 @@ int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, con
 
 /* --- the end --- */
 
-static bool valid(const struct shadow *shadow, const struct tree_node *live)
+/* And where all of it is in the tree. */
+static bool valid(struct shadow *shadow, struct tree_node *live)
 {
     tree_work++;
     if (shadow->touched && shadow->generation != (live ? live->generation : 0)) return false;
     for (unsigned i = 0; i < shadow->child_count; i++) {
-        const struct shadow *child = shadow->children[i];
+        struct shadow *child = shadow->children[i];
+        bool found = false;
 
-        if (!valid(child, live ? tree_child(live, child->name, child->name_size) : NULL))
-            return false;
+        child->at = live ? tree_place(live, child->name, child->name_size, &found) : 0;
+        child->live = found ? live->children[child->at] : NULL;
+        if (!valid(child, child->live)) return false;
     }
     return true;
 }
 
-bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree)
+bool shadows_valid(struct shadows *shadows, struct tree_node *tree)
 {
     return valid(shadows->root, tree);
 }
@@ -445,8 +454,7 @@ static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_n
     tree_work++;
     for (unsigned i = 0; i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
-        struct tree_node *live = node && in_tree ? tree_child(node, child->name, child->name_size)
-                                                 : NULL;
+        struct tree_node *live = node && in_tree ? child->live : NULL;
         bool link;
         int error;
 
@@ -477,25 +485,34 @@ int shadows_prepare(struct shadows *shadows, struct tree_node *tree)
     return error;
 }
 
-static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_node *node)
+/* `node`, which is new, or has been in the tree. Its children change in their order: each one that
+ * comes or goes moves those behind it. */
+static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_node *node,
+                    bool is_new)
 {
+    unsigned come = 0, go = 0;
+
     tree_work++;
     for (unsigned i = 0; node && i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
-        struct tree_node *live = tree_child(node, child->name, child->name_size);
+        struct tree_node *live = is_new ? NULL : child->live;
+        unsigned at = is_new ? node->child_count : child->at + come - go;
+        bool link;
 
         if (live && child->hides) {
-            child->gone = tree_unlink(node, live);
+            child->gone = tree_unlink(node, at);
+            go++;
             live = NULL;
         }
-        if (child->made && live) {
-            if (!child->implied)
-                tree_replace(live, child->made);
-        } else if (child->made) {
-            tree_link(node, live = child->made);
+        link = child->made && !live;
+        if (link) {
+            tree_link(node, at, live = child->made);
             child->made = NULL;
+            come++;
+        } else if (child->made && !child->implied) {
+            tree_replace(live, child->made);
         }
-        perform(shadows, child, live);
+        perform(shadows, child, live, link);
     }
 }
 
@@ -503,15 +520,12 @@ void shadows_perform(struct shadows *shadows, struct tree_node *tree)
 {
     if (shadows->root->made)
         tree_replace(tree, shadows->root->made);
-    perform(shadows, shadows->root, tree);
+    perform(shadows, shadows->root, tree, false);
 }
 
-bool shadows_tell(const struct shadows *shadows, const char *path, bool removed,
-                  const struct tree_node **gone)
+bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone)
 {
-    struct shadow *shadow = find_shadow(shadows, path);
-
-    if (!shadow || shadow->told) return false;
+    if (shadow->told) return false;
     *gone = shadow->gone;
     shadow->told = *gone || !removed;
     return shadow->told;

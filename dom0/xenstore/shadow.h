@@ -5,9 +5,9 @@
  * touched and nothing more, however the tree changes meanwhile; if what it has touched changes, it
  * can only fail, and what it still sees of that does not matter.
  *
- * Its end is in three steps: is all that was touched as it was (shadow_valid)? Would everything
- * succeed, and is all memory there (shadow_prepare)? Then it is done, and cannot fail
- * (shadow_perform).
+ * Its end is in three steps, between which the tree must not change: is all that was touched as it
+ * was (shadows_valid)? Would everything succeed, and is all memory there (shadows_prepare)? Then it
+ * is done, and cannot fail (shadows_perform).
  */
 #ifndef DOM0_XENSTORE_SHADOW_H
 #define DOM0_XENSTORE_SHADOW_H
@@ -25,6 +25,9 @@ struct shadow {
     bool touched;
     /* Of the tree's node when it was touched; 0: there was none. */
     uint64_t generation;
+    /* At the end: the tree's node, and its place, or where it would be, among its siblings. */
+    struct tree_node *live;
+    unsigned at;
     struct tree_node *gone;             /* What was taken out of the tree here. */
     bool told;
     size_t name_size;
@@ -49,7 +52,10 @@ struct seen {
 
 /* 0, -ENOSPC, -ENOMEM. */
 int shadows_open(struct shadows *shadows, const struct tree_actor *actor);
-void shadows_close(struct shadows *shadows);
+
+/* So many of them, and of the nodes that were taken out of the tree, at most; `*nodes` is what is
+ * left of that number. True: all are gone. */
+bool shadows_close_some(struct shadows *shadows, unsigned *nodes);
 
 /* Counts bytes against the actor, as long as the transaction lives. 0, -ENOSPC, -ENOMEM. */
 int shadows_charge(struct shadows *shadows, size_t bytes);
@@ -72,16 +78,15 @@ int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const 
 int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, const char *path,
                       const struct tree_perms *perms);
 
-bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree);
+bool shadows_valid(struct shadows *shadows, struct tree_node *tree);
 int shadows_prepare(struct shadows *shadows, struct tree_node *tree);
 void shadows_perform(struct shadows *shadows, struct tree_node *tree);
 
-/* After that, for each change made: is anybody to be told of this path, and has not been? All
+/* After that, for each change made: is anybody to be told of its path, and has not been? All
  * changes of a path are one, for they happen at once, and one that was only made to be `removed`
  * again is none. `gone`: what was taken out of the tree there, which goes with the shadows; NULL:
  * nothing. */
-bool shadows_tell(const struct shadows *shadows, const char *path, bool removed,
-                  const struct tree_node **gone);
+bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone);
 
 /* The names of a node's children, one after the other, in their order; NULL behind the last. Begin
  * with zeroes. */

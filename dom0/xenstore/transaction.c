@@ -5,13 +5,15 @@
  * A transaction keeps what it has touched and made to itself (shadow.h), and a log of its changes
  * for the watches. At its end it is valid if every node it touched is as it was; then all of its
  * changes stand, or none. What it holds is charged to its client's account, and its end costs what
- * it has done, however large the tree is.
+ * it has done, however large the tree is. Of that, what need not be at once is done in parts:
+ * telling who watches, and freeing.
  */
 #include "dom0/xenstore/internal.h"
 #include "dom0/account.h"
 
 struct logged_change {
     struct logged_change *next;
+    struct shadow *shadow;
     enum change_kind kind;
     char path[];
 };
@@ -20,14 +22,16 @@ struct xenstore_transaction {
     struct xenstore_transaction *next;
     uint32_t number;
     struct shadows shadows;
+    bool committed;
     unsigned touched_count, change_count;
     struct logged_change *changes, **last_change;
 };
 
 /* A change that is none (making what there is, removing what there is not) is allowed, and nobody
  * hears of it. */
-int change_commit(const struct change *change, struct tree_actor actor)
+int change_commit(const struct change *change, struct xenstore_connection *by)
 {
+    struct tree_actor actor = by->actor;
     struct tree_node *gone = NULL;
     bool changed = true;
     int error = -EINVAL;
@@ -50,7 +54,8 @@ int change_commit(const struct change *change, struct tree_actor actor)
     }
     if (!error && changed)
         watch_fire(change->path, gone);
-    tree_drop(gone);
+    if (gone)
+        by->gone = gone;
     return error;
 }
 
@@ -89,11 +94,13 @@ static bool forget_next(void)
 {
     struct tree_node *parent, *node = tree_next(xenstore_tree, forgetting.path, forgetting.until,
                                                 &parent);
+    bool found;
 
     if (!node) return false;
     tree_withdraw(node, forgetting.domid);
     if (node->perms.entry[0].domid == forgetting.domid) {
-        forgetting.gone = tree_unlink(parent, node);
+        forgetting.gone = tree_unlink(parent, tree_place(parent, node->name, node->name_size,
+                                                         &found));
         watch_fire(forgetting.path, node);
     }
     return true;
@@ -133,7 +140,7 @@ int transaction_start(struct xenstore_connection *connection, uint32_t *number)
     }
     error = shadows_charge(&transaction->shadows, sizeof(*transaction));
     if (error) {
-        shadows_close(&transaction->shadows);
+        (void)shadows_close_some(&transaction->shadows, &(unsigned){ 1 });
         free(transaction);
         return error;
     }
@@ -159,31 +166,6 @@ struct xenstore_transaction *transaction_find(struct xenstore_connection *connec
     while (transaction && transaction->number != number)
         transaction = transaction->next;
     return transaction;
-}
-
-static void free_transaction(struct xenstore_connection *connection,
-                             struct xenstore_transaction *transaction)
-{
-    struct xenstore_transaction **link = &connection->transactions;
-
-    while (*link != transaction)
-        link = &(*link)->next;
-    *link = transaction->next;
-    connection->transaction_count--;
-    while (transaction->changes) {
-        struct logged_change *logged = transaction->changes;
-
-        transaction->changes = logged->next;
-        free(logged);
-    }
-    shadows_close(&transaction->shadows);
-    free(transaction);
-}
-
-void transaction_drop_all(struct xenstore_connection *connection)
-{
-    while (connection->transactions)
-        free_transaction(connection, connection->transactions);
 }
 
 /* --- in it --- */
@@ -253,6 +235,7 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
         return error;
     }
     logged->kind = change->kind;
+    logged->shadow = shadow;
     memcpy(logged->path, change->path, strlen(change->path) + 1);
     *transaction->last_change = logged;
     transaction->last_change = &logged->next;
@@ -265,28 +248,76 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
 
 static int commit(struct xenstore_transaction *transaction)
 {
-    int error = shadows_prepare(&transaction->shadows, xenstore_tree);
+    int error = shadows_valid(&transaction->shadows, xenstore_tree) ? 0 : refused(-EAGAIN);
 
+    error = error ? error : shadows_prepare(&transaction->shadows, xenstore_tree);
     if (error) return error;
     shadows_perform(&transaction->shadows, xenstore_tree);
-    for (const struct logged_change *l = transaction->changes; l; l = l->next) {
-        const struct tree_node *gone;
-
-        if (shadows_tell(&transaction->shadows, l->path, l->kind == CHANGE_REMOVE, &gone))
-            watch_fire(l->path, gone);
-    }
+    transaction->committed = true;
     return 0;
 }
 
 int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit_it)
 {
     struct xenstore_transaction *transaction = transaction_find(connection, number);
-    int error = 0;
+    struct xenstore_transaction **link = &connection->transactions;
+    int error;
 
     if (!transaction) return refused(-ENOENT);
-    if (commit_it)
-        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction)
-                                                                    : refused(-EAGAIN);
-    free_transaction(connection, transaction);
+    error = commit_it ? commit(transaction) : 0;
+    while (*link != transaction)
+        link = &(*link)->next;
+    *link = transaction->next;
+    connection->transaction_count--;
+    transaction->next = connection->ended;
+    connection->ended = transaction;
     return error;
+}
+
+void transaction_end_all(struct xenstore_connection *connection)
+{
+    while (connection->transactions)
+        (void)transaction_end(connection, connection->transactions->number, false);
+}
+
+static void tell_next(struct xenstore_transaction *transaction)
+{
+    struct logged_change *logged = transaction->changes;
+    const struct tree_node *gone;
+
+    if (transaction->committed &&
+        shadow_tell(logged->shadow, logged->kind == CHANGE_REMOVE, &gone))
+        watch_fire(logged->path, gone);
+    transaction->changes = logged->next;
+    tree_work++;
+    free(logged);
+}
+
+/* One change of the transaction that has ended last, or so many nodes of it. */
+static void finish(struct xenstore_connection *connection, unsigned nodes)
+{
+    struct xenstore_transaction *transaction = connection->ended;
+
+    if (transaction->changes) {
+        tell_next(transaction);
+    } else if (shadows_close_some(&transaction->shadows, &nodes)) {
+        connection->ended = transaction->next;
+        free(transaction);
+    }
+}
+
+bool change_finish_some(struct xenstore_connection *connection)
+{
+    unsigned begin = tree_work, done;
+
+    while ((connection->ended || connection->gone) &&
+           (done = tree_work - begin) < TREE_WORK_OF_A_PART) {
+        unsigned nodes = TREE_WORK_OF_A_PART - done;
+
+        if (!connection->gone)
+            finish(connection, nodes);
+        else if (tree_drop_some(connection->gone, &nodes))
+            connection->gone = NULL;
+    }
+    return !connection->ended && !connection->gone;
 }

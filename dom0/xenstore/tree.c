@@ -89,18 +89,9 @@ bool tree_drop_some(struct tree_node *root, unsigned *nodes)
     return true;
 }
 
-void tree_drop(struct tree_node *root)
-{
-    unsigned all = ~0u;
-
-    if (root)
-        tree_drop_some(root, &all);
-}
-
 /* --- finding --- */
 
-/* Where a child of that name is, or would be. */
-static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found)
+unsigned tree_place(const struct tree_node *node, const char *name, size_t size, bool *found)
 {
     struct tree_search search = { .high = node->child_count };
 
@@ -116,7 +107,7 @@ static unsigned place(const struct tree_node *node, const char *name, size_t siz
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size)
 {
     bool found;
-    unsigned at = place(node, name, size, &found);
+    unsigned at = tree_place(node, name, size, &found);
 
     return found ? node->children[at] : NULL;
 }
@@ -206,7 +197,7 @@ struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
         node = find(root, path);
         if (!node)
             continue;
-        at = place(node, name, strlen(name), &found);
+        at = tree_place(node, name, strlen(name), &found);
         at += found;
         if (at < node->child_count) return enter(path, node, at, parent);
     }
@@ -275,26 +266,22 @@ static void charge(const struct tree_node *node)
     account_add(owner(node), HELD_NODE_BYTES, tree_bytes(node));
 }
 
-void tree_link(struct tree_node *parent, struct tree_node *child)
+void tree_link(struct tree_node *parent, unsigned at, struct tree_node *child)
 {
-    bool found;
-    unsigned at = place(parent, child->name, child->name_size, &found);
+    struct tree_node **place = parent->children + at;
 
-    for (unsigned i = parent->child_count++; i > at; i--)
-        parent->children[i] = parent->children[i - 1];
-    parent->children[at] = child;
+    memmove(place + 1, place, (parent->child_count++ - at) * sizeof(*place));
+    *place = child;
     parent->generation = ++last_generation;
     charge(child);
     tree_work++;
 }
 
-struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child)
+struct tree_node *tree_unlink(struct tree_node *parent, unsigned at)
 {
-    bool found;
-    unsigned at = place(parent, child->name, child->name_size, &found);
+    struct tree_node **place = parent->children + at, *child = *place;
 
-    for (parent->child_count--; at < parent->child_count; at++)
-        parent->children[at] = parent->children[at + 1];
+    memmove(place, place + 1, (--parent->child_count - at) * sizeof(*place));
     parent->generation = ++last_generation;
     tree_work++;
     return child;
@@ -400,6 +387,7 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
     struct tree_perms perms = parent->perms;
     struct tree_node *top;
     size_t count = 0, bytes = 0;
+    bool found;
     int error;
 
     if (!actor.privileged)
@@ -421,7 +409,7 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
     }
     for (struct tree_node *node = top; node->child_count; node = node->children[0])
         charge(node->children[0]);
-    tree_link(parent, top);
+    tree_link(parent, tree_place(parent, top->name, top->name_size, &found), top);
     return 0;
 }
 
@@ -444,7 +432,9 @@ int tree_remove(struct tree_node *root, const char *path, struct tree_actor acto
 {
     int error = tree_check(root, path, actor, TREE_WRITE);
     char *parent_path;
+    const char *name = strrchr(path, '/') + 1;
     struct tree_node *parent;
+    bool found;
 
     *gone = NULL;
     if (path[1] == '\0') return error ? error : refused(-EINVAL);
@@ -455,7 +445,7 @@ int tree_remove(struct tree_node *root, const char *path, struct tree_actor acto
     parent = find(root, parent_path);
     free(parent_path);
     if (error) return parent ? 0 : error;
-    *gone = tree_unlink(parent, find(root, path));
+    *gone = tree_unlink(parent, tree_place(parent, name, strlen(name), &found));
     return 0;
 }
 

@@ -57,12 +57,9 @@ struct tree_actor {
 /* An empty tree: "/" owned by domain 0, readable by nobody else. NULL without memory. */
 struct tree_node *tree_new(void);
 
-/* Frees a tree, or one that was taken out of it. */
-void tree_drop(struct tree_node *root);
-
 /*
- * The same, so many nodes of it at most; `*nodes` is what is left of that number. True: it is all
- * gone.
+ * Frees a tree, or one that was taken out of it, so many nodes of it at most; `*nodes` is what is
+ * left of that number. True: it is all gone.
  */
 bool tree_drop_some(struct tree_node *root, unsigned *nodes);
 
@@ -160,6 +157,8 @@ static inline unsigned tree_search_middle(const struct tree_search *search)
 bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
                       const char *name, size_t size);
 
+/* Where a child of that name is, or would be. */
+unsigned tree_place(const struct tree_node *node, const char *name, size_t size, bool *found);
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size);
 
 /* May these permissions be given to a node with those? 0, -EINVAL, -EACCES, -EPERM. */
@@ -177,16 +176,24 @@ size_t tree_bytes(const struct tree_node *node);
  * tree. -ENOMEM. */
 int tree_reserve(struct tree_node *parent, unsigned children, bool charged);
 
-/* A node made before becomes a child, charged to its owner, who must be known (account_known). */
-void tree_link(struct tree_node *parent, struct tree_node *child);
-struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child);
+/* A node made before becomes a child, at its place (tree_place), charged to its owner, who must be
+ * known (account_known); and the child there is none any more. */
+void tree_link(struct tree_node *parent, unsigned at, struct tree_node *child);
+struct tree_node *tree_unlink(struct tree_node *parent, unsigned at);
 
 /* Value and permissions of a node made before become those of a node of the tree; both owners must
  * be known. */
 void tree_replace(struct tree_node *node, struct tree_node *made);
 
-/* Steps of work done so far, about the same size each: nodes made, removed, walked over; names
- * compared. Wraps. */
+/* Steps of work done so far, about the same size each (some 500 instructions): nodes made, removed,
+ * walked over; names compared, paths read. Wraps. */
 extern unsigned tree_work;
+
+/* Steps that an ordinary request does not reach; what takes more is done in parts of about as
+ * many. */
+#define TREE_WORK_OF_A_PART 16u
+
+/* Of a path that is gone along several times, byte by byte. */
+#define TREE_BYTES_OF_A_STEP 128u
 
 #endif

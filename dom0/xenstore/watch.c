@@ -445,7 +445,7 @@ void watch_fire(const char *path, const struct tree_node *gone)
         memcpy(below, path, length + 1);
         fire_below(place, below, length, gone, now);
     }
-    tree_work += looks / LOOKS_OF_A_STEP;
+    tree_work += looks / LOOKS_OF_A_STEP + (unsigned)(length / TREE_BYTES_OF_A_STEP);
 }
 
 void watch_fire_special(const char *special)

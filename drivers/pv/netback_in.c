@@ -209,13 +209,17 @@ static void answer_frames(struct netback *back, unsigned int frames)
         event_send(back->tx_event);
 }
 
+/* Of a frame, good or bad: each is taken, judged, copied by itself, and answered. */
+#define SLOTS_OF_A_FRAME 2u
+
 /* A large frame is so much to copy, and may be cut into so many pieces: behind one that takes more
- * than a turn there is none in the batch. */
+ * than a turn there is none in the batch. And one of many slots is so much to do, however small. */
 static unsigned int cost_of(const struct incoming *frame)
 {
     unsigned int piece = frame->gso ? MIN(net_gso_size(frame->gso), PAGE_SIZE) : PAGE_SIZE;
+    unsigned int pages = frame->status == NETIF_RSP_OKAY ? 1 + frame->plan.length / piece : 1;
 
-    return frame->status == NETIF_RSP_OKAY ? 1 + frame->plan.length / piece : 1;
+    return MAX(pages, (frame->slots + frame->extras) / SLOTS_OF_A_FRAME);
 }
 
 static bool take_batch(struct netback *back, unsigned int most)

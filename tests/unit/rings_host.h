@@ -27,6 +27,7 @@ static struct guest {
     bool mapped, port_masked, port_pending;
     unsigned notified, rung;
     uint32_t request;                   /* numbers its requests */
+    uint32_t transaction;               /* in which they are */
     struct xsd_sockmsg header;          /* of the last message */
     char payload[XENSTORE_PAYLOAD_MAX + 1];
     unsigned events;
@@ -126,10 +127,12 @@ static void run(void)
 
 static struct xenstore_connection dom0;
 static char dom0_answer[XENSTORE_PAYLOAD_MAX + 1];
+static unsigned dom0_events;
 
 static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header,
                           const void *payload)
 {
+    dom0_events += header->type == XS_WATCH_EVENT;
     memcpy(dom0_answer, payload, header->len);
     dom0_answer[header->len] = '\0';
 }
@@ -153,8 +156,11 @@ static const char *introduce(unsigned number)
 static const char *release(unsigned number)
 {
     char text[8];
+    size_t size = (size_t)snprintf(text, sizeof(text), "%u", number) + 1;
 
-    return dom0_asks(XS_RELEASE, text, (size_t)snprintf(text, sizeof(text), "%u", number) + 1);
+    while (!strcmp(dom0_asks(XS_RELEASE, text, size), "EAGAIN"))
+        continue;
+    return dom0_answer;
 }
 
 static void give_home(unsigned number)
@@ -199,7 +205,7 @@ static int teardown(void **state)
             assert_string_equal(release(i), "OK");
     xenstore_disconnect(&dom0);
     assert_null(xenstore_connections);
-    tree_drop(xenstore_tree);
+    (void)tree_drop_some(xenstore_tree, &(unsigned){ ~0u });
     return 0;
 }
 
@@ -261,7 +267,8 @@ static void put_request(struct guest *from, uint32_t type, const char *payload, 
                         size_t step)
 {
     char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
-    struct xsd_sockmsg header = { .type = type, .req_id = ++from->request, .len = (uint32_t)size };
+    struct xsd_sockmsg header = { .type = type, .req_id = ++from->request,
+                                  .tx_id = from->transaction, .len = (uint32_t)size };
 
     memcpy(message, &header, sizeof(header));
     memcpy(message + sizeof(header), payload, size);

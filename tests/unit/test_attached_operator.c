@@ -132,6 +132,9 @@ void thread_sleep(uint64_t ns)
 {
     sleep_a_while(ns);
 }
+void thread_yield(void)
+{
+}
 void wake_all(struct wait_queue *queue)
 {
 }

@@ -169,6 +169,13 @@ void thread_sleep(uint64_t ns)
     guest[1].ring.in_cons++;
 }
 
+static unsigned yields;
+
+void thread_yield(void)
+{
+    yields++;
+}
+
 static void (*meanwhile)(void);         /* in a sleep */
 
 void wake_all(struct wait_queue *queue)
@@ -260,6 +267,41 @@ static void a_bell_rings_once_a_turn(void **state)
         run();
         assert_false(guest[1].port_masked || guest[1].port_pending);
     }
+}
+
+static unsigned lines_shown(void)
+{
+    unsigned lines = 0;
+
+    for (const char *at = terminal; (at = strchr(at, '\n')); at++)
+        lines++;
+    return lines;
+}
+
+/* The end of a line is a byte, but not as cheap, where it is shown: a turn has few. So have the
+ * parts in which the last words are taken, between which others work. */
+static void many_lines_are_many_bytes(void **state)
+{
+    struct xencons_interface *ring = &guest[1].ring;
+    const unsigned budget = turn_rules[TURN_CONSOLE].budget;
+
+    memset(ring->out, '\n', sizeof(ring->out));
+    ring->out_prod = ring->out_cons + 200;
+    ring_bell(1);
+    assert_true(turns_take(LANE_QUICK));
+    assert_in_range(lines_shown(), 1, budget / 50);
+    run();
+    assert_int_equal(lines_shown(), 200);
+    ring->out_prod = ring->out_cons + 200;
+    yields = 0;
+    guest_console_drain(guest[1].console);
+    assert_int_equal(lines_shown(), 400);
+    assert_in_range(yields, 200 / (budget / 50) - 1, 199);
+    guest_consoles_show(false);
+    ring->out_prod = ring->out_cons + budget;
+    ring_bell(1);
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(ring->out_cons, ring->out_prod);
 }
 
 static void what_is_said_is_shown(void **state)
@@ -464,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_lines_are_many_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(names_may_be_long, setup, teardown),
         cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),

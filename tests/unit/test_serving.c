@@ -493,6 +493,23 @@ static void refill_net_large(void)
     }
 }
 
+/* As many frames of 16 slots as there is room for; `odd` is what their sum lacks. */
+#define SLOTS_OF_ONE 16u
+static unsigned int odd;
+
+static void refill_net_pieces(void)
+{
+    refills++;
+    assert_true(refills < 10000);
+    for (; 256 - (net_ring->req_prod - net_ring->rsp_prod) >= SLOTS_OF_ONE;
+         net_ring->req_prod += SLOTS_OF_ONE)
+        for (unsigned int i = 0; i < SLOTS_OF_ONE; i++)
+            net_ring->ring[(net_ring->req_prod + i) & 255].req = (netif_tx_request_t){
+                .gref = 1,
+                .size = i ? 4 : 4 * SLOTS_OF_ONE - odd,
+                .flags = i + 1 < SLOTS_OF_ONE ? NETTXF_more_data : 0 };
+}
+
 static struct netback *open_card(void)
 {
     static const uint8_t mac[6];
@@ -529,6 +546,30 @@ static void large_frames_cost_their_pieces(void **state)
 }
 
 /* Whom the bridge pauses while it is served is not asked for again, however much there is. */
+/* A small one of many pieces is as many as half of these, whether or not it makes sense. */
+static void many_pieces_are_many_frames(void **state)
+{
+    struct netback *back = open_card();
+    struct netport *port = netback_port(back);
+
+    refill = refill_net_pieces;
+    for (odd = 0; odd < 100; odd += 60) {
+        uint32_t before;
+
+        refill();
+        before = net_ring->rsp_prod;
+        for (unsigned int turn = 1; turn < 20; turn++) {
+            assert_true(port->serve(port, 8));
+            assert_int_equal(net_ring->rsp_prod - before, turn * SLOTS_OF_ONE);
+        }
+    }
+    assert_in_range(frames, 19, 19 + 256 / SLOTS_OF_ONE);
+    refill = NULL;
+    while (port->serve(port, 8))
+        ;
+    netback_destroy(back);
+}
+
 static void pause_it(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
     port->paused = true;
@@ -587,6 +628,7 @@ int main(void)
 
         cmocka_unit_test(card_serves_a_budget), cmocka_unit_test(a_card_that_is_paused),
         cmocka_unit_test(large_frames_cost_their_pieces),
+        cmocka_unit_test(many_pieces_are_many_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

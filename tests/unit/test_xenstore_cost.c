@@ -171,7 +171,16 @@ static unsigned cost_of_names(bool differ_early)
 static void names_may_begin_the_same(void **state)
 {
     assert_in_range(cost_of_names(true), 80, 120);
-    assert_in_range(cost_of_names(false), 240, 600);
+    assert_in_range(cost_of_names(false), 180, 400);
+}
+
+/* All of a request is read, by bytes. */
+static void a_long_request_is_more_than_one(void **state)
+{
+    char payload[8 + XENSTORE_MAX_NODE_BYTES] = "data";
+
+    assert_int_equal(cost(&five, XS_WRITE, 0, payload, 1000), 1);
+    assert_int_equal(cost(&five, XS_WRITE, 0, payload, XENSTORE_MAX_NODE_BYTES), 2);
 }
 
 /* So do the watches that one has when there are to be more or fewer of them. */
@@ -368,6 +377,25 @@ static void a_writer_fills_the_owners_account(void **state)
     }
     assert_string_equal(six.payload, "ENOSPC");
     assert_in_range(account_held(5, HELD_NODE_BYTES), 800000, account_rules[HELD_NODE_BYTES].quota);
+}
+
+/* What is removed with the directory that it is in is one's own once, also when it was removed
+ * before: at the end of a transaction nobody has more than he may. */
+static void removed_twice_is_gone_once(void **state)
+{
+    uint32_t tx;
+
+    make_many("other", 540);
+    make_many("large/in", 400);
+    tx = begin(&five);
+    COST(&five, XS_RM, tx, "large/in");
+    COST(&five, XS_RM, tx, "large");
+    for (unsigned i = 0; i < 505; i++) {
+        char path[64];
+
+        cost(&five, XS_MKDIR, tx, path, (size_t)sprintf(path, "new%u", i) + 1);
+    }
+    assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "ENOSPC");
 }
 
 /* --- the CPU's time; compared with that of something that costs what it should --- */
@@ -575,6 +603,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_look_at_many_is_a_look_at_many, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deep_path_is_many_nodes, setup, teardown),
         cmocka_unit_test_setup_teardown(names_may_begin_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_request_is_more_than_one, setup, teardown),
         cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_of_the_blind_are_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_of_one_path_fire_once, setup, teardown),
@@ -582,6 +611,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(watches_may_go_while_they_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removal_looks_at_what_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(removed_twice_is_gone_once, setup, teardown),
         cmocka_unit_test_setup_teardown(paths_that_wait_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),

@@ -208,6 +208,45 @@ static void turns_are_bounded(void **state)
     assert_int_equal(answers, 40);
 }
 
+#define CHANGES 60u
+
+/* The end of a large transaction is many turns, between which others are served; and those who
+ * watch hear of all of it, whether or not its guest takes what it is told itself. */
+static void a_long_end_is_many_turns(void **state)
+{
+    struct guest *one = &guest[1];
+    char payload[128];
+
+    assert_string_equal(ASK(one, XS_WATCH, "data\0t"), "OK");
+    assert_true(read_message(one));
+    dom0_asks(XS_WATCH, "/local/domain/1/data\0t", sizeof("/local/domain/1/data\0t"));
+    one->transaction = (uint32_t)atoi(ASK(one, XS_TRANSACTION_START, ""));
+    for (unsigned i = 0; i < CHANGES; i++)
+        assert_string_equal(ask_in(one, XS_MKDIR, payload, (size_t)sprintf(payload, "data/%0100u",
+                                                                           i) + 1, 4096), "OK");
+    dom0_events = 0;
+    write_some(one, (const char *)&(struct xsd_sockmsg){ .type = XS_TRANSACTION_END, .len = 2,
+                                                         .tx_id = one->transaction }, 16);
+    write_some(one, "T", 2);
+    assert_true(turns_take(LANE_QUICK));
+    assert_in_range(dom0_events, 1, CHANGES / 2);
+    write_some(&guest[3], (const char *)&(struct xsd_sockmsg){ .type = XS_GET_DOMAIN_PATH,
+                                                               .len = 2 }, 16);
+    write_some(&guest[3], "3", 2);
+    while (guest[3].ring.rsp_prod == guest[3].ring.rsp_cons)
+        assert_true(turns_take(LANE_QUICK));
+    assert_in_range(dom0_events, 1, CHANGES / 2);
+    run();
+    assert_int_equal(dom0_events, CHANGES);
+    one->events = 0;
+    while (read_message(one) && one->header.type == XS_WATCH_EVENT)
+        continue;
+    assert_int_equal(one->header.type, XS_TRANSACTION_END);
+    while (read_message(one))
+        continue;
+    assert_in_range(one->events, XENSTORE_MAX_FIRED_PATHS, CHANGES);
+}
+
 /* A guest on another CPU can ring faster than we can listen: once a turn it is heard. */
 static void a_bell_rings_once_a_turn(void **state)
 {
@@ -452,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(indices_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_end_is_many_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_answers_what_it_takes, setup, teardown),
         cmocka_unit_test_setup_teardown(release_in_the_middle, setup, teardown),

@@ -424,6 +424,7 @@ xenstore_local.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_
 xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
 xenstore_model.sources := $(xenstore.sources)
+xenstore_parts.sources := $(XENSTORE)
 xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
