@@ -46,6 +46,10 @@ void net_complete_checksum(uint8_t *frame, size_t length)
     assert_int_equal(length, 60);
     completed++;
 }
+void irq_line(struct machine *m, unsigned int irq, bool up)
+{
+    pic_line(&m->pic, irq, up);
+}
 void machine_wake(void)
 {
     wakes++;

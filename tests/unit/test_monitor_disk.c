@@ -19,6 +19,7 @@ enum { HEADER = 0x20000, DATA = 0x21000, STATUS = 0x80000 };
 static uint8_t sector_of[SECTORS][512];
 static struct block_request *waiting[4];
 static unsigned submitted, waits, kicks, wakes;
+static void *stack[16];                 /* where it was at each submit() */
 static bool at_once;                    /* the disk finishes before submit() returns */
 static int first_disk, opens, fails_with;
 static uint32_t has;
@@ -46,7 +47,7 @@ static void finish_one(void)
 
 static void submit(struct blockdev *device, struct block_request *request)
 {
-    submitted++;
+    stack[submitted++ % 16] = __builtin_frame_address(0);
     waiting[waits++] = request;
     if (at_once)
         finish_one();
@@ -67,6 +68,10 @@ int blkfront_open(struct blkfront *front, unsigned int vdev)
         .submit = submit, .kick = kick,
     };
     return opens;
+}
+void irq_line(struct machine *m, unsigned int irq, bool up)
+{
+    pic_line(&m->pic, irq, up);
 }
 void machine_wake(void)
 {
@@ -162,7 +167,8 @@ static uint32_t config(unsigned at)
 static void what_its_driver_sees(void **state)
 {
     static const struct { uint32_t flags, features; } kinds[] = {
-        { 0, 0 }, { BLOCK_CAN_FLUSH, 1 << 9 }, { BLOCK_READ_ONLY, 1 << 5 },
+        { BLOCK_CAN_DISCARD | BLOCK_BY_DMA | BLOCK_CAN_IDENTIFY, 0 },
+        { BLOCK_CAN_FLUSH, 1 << 9 }, { BLOCK_READ_ONLY, 1 << 5 },
     };
 
     for (unsigned i = 0; i < 3; i++) {
@@ -287,13 +293,14 @@ static void writing(void **state)
 static void flushing(void **state)
 {
     attach();
-    uint16_t head = ask(FLUSH, 5, 0);
+    uint16_t head = ask(FLUSH, 5, 12 * 4096);           /* its data is nothing to it */
     assert_int_equal(waiting[0]->operation, BLOCK_FLUSH);
     assert_int_equal(waiting[0]->sector, 0);
     assert_int_equal(waiting[0]->sectors, 0);
     assert_int_equal(waiting[0]->segments, 0);
     finish_one();
     has_answered(1, head, OK, 1);
+    assert_int_equal(submitted, 1);
     fails_with = -EIO;
     head = ask(FLUSH, 0, 0);
     finish_one();
@@ -333,6 +340,18 @@ static void what_is_refused(void **state)
         assert_int_equal(submitted, 0);
     }
     ask(READ, SECTORS - 2, 1024);                       /* to its very end */
+    assert_int_equal(submitted, 1);
+}
+
+/* As far as there is a disk. */
+static void over_its_end(void **state)
+{
+    uint16_t head;
+
+    attach();
+    head = ask(READ, SECTORS - 88, 12 * 4096);
+    finish_one();
+    has_answered(1, head, IO_ERROR, 11 * 4096 + 1);
     assert_int_equal(submitted, 1);
 }
 
@@ -403,28 +422,30 @@ static void a_disk_that_fails(void **state)
  * recursion. */
 static void one_behind_the_other(void **state)
 {
-    uint16_t first, second;
+    uint16_t head[3];
 
     attach();
-    first = ask(READ, 1, 512);
-    second = ask(READ, 2, 512);
-    assert_int_equal(submitted, 1);
-    finish_one();
-    assert_int_equal(answer(0, 0).head, first);
-    assert_int_equal(submitted, 2);
-    finish_one();
-    has_answered(2, second, OK, 513);
-    assert_int_equal(byte_at(DATA), 2);
+    for (unsigned i = 0; i < 3; i++)
+        head[i] = ask(READ, i + 1, 512);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(submitted, i + 1);
+        finish_one();
+        assert_int_equal(answer(0, i).head, head[i]);
+    }
+    has_answered(3, head[2], OK, 513);
+    assert_int_equal(byte_at(DATA), 3);
     at_once = true;
-    for (unsigned i = 0; i < 5; i++)
+    ask(READ, 4, 512);
+    for (unsigned i = 0; i < 4; i++)
         offer(0, PIECES({ HEADER, 16, 0 }, { DATA, 512, DEVICE_WRITES },
                         { STATUS, 1, DEVICE_WRITES }));
     ring(0);
-    assert_int_equal(returned(0), 7);
-    assert_int_equal(submitted, 7);
+    assert_int_equal(returned(0), 8);
+    assert_int_equal(submitted, 8);
+    assert_ptr_equal(stack[4], stack[7]);
     at_once = false;
     ask(READ, 3, 512);
-    assert_int_equal(submitted, 8);
+    assert_int_equal(submitted, 9);
 }
 
 /* What was under way before a reset is answered to nobody; what is asked behind it, in its turn. */
@@ -457,7 +478,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
     const struct CMUnitTest tests[] = {
         TEST(no_disk), TEST(what_its_driver_sees), TEST(its_capabilities), TEST(reading),
-        TEST(odd_pieces), TEST(writing), TEST(flushing), TEST(its_name), TEST(what_is_refused),
+        TEST(odd_pieces), TEST(writing), TEST(flushing), TEST(its_name), TEST(what_is_refused), TEST(over_its_end),
         TEST(what_is_nonsense), TEST(data_that_is_nowhere), TEST(a_disk_that_fails),
         TEST(one_behind_the_other), TEST(a_reset_in_the_middle),
     };

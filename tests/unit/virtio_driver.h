@@ -37,12 +37,8 @@ void code_forget(struct machine *m, uint64_t number)
 {
     abort();
 }
-void irq_line(struct machine *m, unsigned int irq, bool up)
-{
-    pic_line(&m->pic, irq, up);
-}
 
-static void fresh_machine(void)
+static inline void fresh_machine(void)
 {
     memset(&machine, 0, sizeof(machine));
     pic_reset(&machine.pic);
@@ -52,7 +48,7 @@ static void fresh_machine(void)
         abort();
 }
 
-static void end_machine(void)
+static inline void end_machine(void)
 {
     for (uint64_t i = 0; i < machine.pages; i++)
         free(machine.page[i]);
@@ -60,13 +56,13 @@ static void end_machine(void)
     free(machine.code);
 }
 
-static bool line_is_up(unsigned irq)
+static inline bool line_is_up(unsigned irq)
 {
     return machine.pic.chip[irq / 8].lines & 1 << irq % 8;
 }
 
 /* Resets it, agrees to VERSION_1, and turns all its queues on. */
-static void drive(struct virtio *device)
+static inline void drive(struct virtio *device)
 {
     uint32_t zero = 0;
 
@@ -90,7 +86,7 @@ static void drive(struct virtio *device)
 }
 
 /* A chain of these pieces, which ends with one of no flags, address and length; its head. */
-static uint16_t offer(unsigned queue, const struct piece *pieces)
+static inline uint16_t offer(unsigned queue, const struct piece *pieces)
 {
     uint32_t ring = RING + queue * PER_QUEUE;
     uint16_t head = heads[queue];
@@ -112,13 +108,13 @@ static uint16_t offer(unsigned queue, const struct piece *pieces)
     return head;
 }
 
-static void ring(unsigned queue)
+static inline void ring(unsigned queue)
 {
     virtio_store(driven, 0x3000 + 4 * queue, 2, queue);
 }
 
 /* How many chains have come back. */
-static uint16_t returned(unsigned queue)
+static inline uint16_t returned(unsigned queue)
 {
     uint16_t index;
 
@@ -127,7 +123,7 @@ static uint16_t returned(unsigned queue)
 }
 
 struct answer { uint32_t head, written; };
-static struct answer answer(unsigned queue, unsigned number)
+static inline struct answer answer(unsigned queue, unsigned number)
 {
     struct answer a;
 
@@ -135,7 +131,7 @@ static struct answer answer(unsigned queue, unsigned number)
     return a;
 }
 
-static uint8_t byte_at(uint64_t at)
+static inline uint8_t byte_at(uint64_t at)
 {
     uint8_t byte = 0;
 
