@@ -198,11 +198,11 @@ static void store_common(struct virtio *device, uint32_t offset, uint32_t value)
 
 void virtio_store(struct virtio *device, uint32_t offset, unsigned int size, uint32_t value)
 {
-    uint32_t queue = (offset & 0xfff) / DOORBELL;
+    uint32_t queue = (offset - NOTIFY) / DOORBELL;      /* no number of one, before the doorbells */
 
     if (offset < ISR)
         store_common(device, offset, value);
-    else if (offset >= NOTIFY && queue < device->queues)
+    else if (queue < device->queues)
         device->notified(device, queue);
 }
 

@@ -449,6 +449,7 @@ static void lengths_and_queues(void **state)
 {
     struct virtio_chain chain = { .count = 3 };
     uint16_t available[3] = { 0, 1, 0 };
+    uint8_t bytes[8];
 
     chain.piece[0].length = 16;
     chain.piece[1].length = 5;
@@ -457,6 +458,12 @@ static void lengths_and_queues(void **state)
     assert_int_equal(virtio_length(&chain, false), 21);
     assert_int_equal(virtio_length(&chain, true), 100);
     attach_device();
+    chain.piece[0].address = 0x4000;
+    chain.piece[1].address = 0x5000;
+    memory_write(&machine, 0x400a, "across", 6);
+    memory_write(&machine, 0x5000, "it", 2);
+    assert_int_equal(virtio_read(&device, &chain, 10, bytes, 8), 8);
+    assert_memory_equal(bytes, "acrossit", 8);
     set_device_up(16);
     memory_write(&machine, 0x2000, available, sizeof(available));
     device.queue[0].on = false;
@@ -526,13 +533,16 @@ static void registers_of_a_queue(void **state)
         virtio_store(&device, 8, 4, half);
         assert_int_equal(virtio_load(&device, 8, 4), half);
         assert_int_equal(virtio_load(&device, 12, 4), 0);
-        virtio_store(&device, 12, 4, half + 5);
+        virtio_store(&device, 12, 4, ~0u);
+        virtio_store(&device, 12, 4, half + 4);
     }
     virtio_store(&device, 8, 4, 2);
     virtio_store(&device, 12, 4, 9);
     assert_int_equal(virtio_load(&device, 12, 4), 0);
-    assert_int_equal(device.accepted, 5 | 6ull << 32);
+    assert_int_equal(device.accepted, 4 | 5ull << 32);
+    virtio_store(&device, 0, 4, 1);
     virtio_store(&device, 20, 1, 0);
+    assert_int_equal(virtio_load(&device, 0, 4) | virtio_load(&device, 8, 4), 0);
     virtio_store(&device, 20, 1, 0x83);                 /* the driver gives up, and tries again */
     virtio_store(&device, 20, 1, 3);
     assert_int_equal(virtio_load(&device, 20, 1), 3);
