@@ -59,11 +59,8 @@ static void step_done(struct block_request *request, int status)
     uint32_t size = piece_of(disk);
 
     machine_wake();
-    if (disk->began != disk->virtio.resets) {
-        finish(disk, IO_ERROR);
-    } else if (status || disk->type == FLUSH) {
-        finish(disk, status ? IO_ERROR : OK);
-    } else if (disk->type == READ && !carry(disk, size)) {
+    if (status || disk->began != disk->virtio.resets ||
+        (disk->type == READ && !carry(disk, size))) {
         finish(disk, IO_ERROR);
     } else {
         disk->done += size;
@@ -73,15 +70,14 @@ static void step_done(struct block_request *request, int status)
         }
         finish(disk, OK);
     }
-    if (disk->more)
-        serve(disk);
+    serve(disk);
 }
 
-/* The next piece of what is under way. */
+/* The next piece of what is under way. What does not fit the disk, block_submit() refuses. */
 static void step(struct virtual_disk *disk)
 {
     struct block_request *r = &disk->request;
-    uint32_t size = disk->type == FLUSH ? 0 : piece_of(disk);
+    uint32_t size = piece_of(disk);
 
     if (disk->type == WRITE && !carry(disk, size)) {
         finish(disk, IO_ERROR);
@@ -128,16 +124,11 @@ static void begin(struct virtual_disk *disk)
     }
     disk->type = header.type;
     disk->sector = header.sector;
-    disk->length = header.type == READ ? out - 1 : in - HEADER;
+    disk->length = header.type == READ ? out - 1 : header.type == WRITE ? in - HEADER : 0;
     if (header.type == IDENTITY)
         identify(disk);
     else if (header.type != READ && header.type != WRITE && header.type != FLUSH)
         finish(disk, UNSUPPORTED);
-    else if (header.type != FLUSH &&
-             (!disk->length || disk->length % BLOCK_SECTOR ||
-              header.sector > disk->device->sectors ||
-              disk->length / BLOCK_SECTOR > disk->device->sectors - header.sector))
-        finish(disk, IO_ERROR);
     else
         step(disk);
 }
@@ -152,17 +143,12 @@ static void serve(struct virtual_disk *disk)
     serving = true;
     while (!disk->busy && virtio_take(&disk->virtio, 0, &disk->chain))
         begin(disk);
-    disk->more = disk->busy;
     serving = false;
 }
 
 static void notified(struct virtio *virtio, unsigned int queue)
 {
-    struct virtual_disk *disk = (struct virtual_disk *)(void *)virtio;
-
-    disk->more = true;
-    if (!disk->busy)
-        serve(disk);
+    serve((struct virtual_disk *)(void *)virtio);
 }
 
 int disk_attach(struct virtual_disk *disk, struct machine *machine)

@@ -16,7 +16,7 @@ struct virtual_disk {
     uint8_t *bounce[BOUNCE_PAGES];
     struct virtio_chain chain;          /* the request under way */
     struct block_request request;
-    bool busy, more;                    /* more: the queue was rung meanwhile */
+    bool busy;
     uint32_t type, began;               /* began: the device's resets when it did */
     uint64_t sector, length, done;      /* bytes in all, and those moved */
 };

@@ -70,8 +70,6 @@ static void reset(struct virtio *device)
     device->resets++;
     memset(device->queue, 0, sizeof(device->queue));
     irq_line(device->machine, device->irq, false);
-    if (device->was_reset)
-        device->was_reset(device);
 }
 
 /* --- registers ------------------------------------------------------------------------------ */
@@ -125,9 +123,9 @@ static uint32_t load_common(struct virtio *device, uint32_t offset)
 
 uint32_t virtio_load(struct virtio *device, uint32_t offset, unsigned int size)
 {
-    uint32_t value = 0, at = offset & 0xfff;
+    uint32_t value = 0;
 
-    if (offset < ISR) return load_common(device, at);
+    if (offset < ISR) return load_common(device, offset);
     if (offset < CONFIG) {
         value = device->interrupt;              /* reading lets go of the line */
         device->interrupt = 0;
@@ -135,8 +133,8 @@ uint32_t virtio_load(struct virtio *device, uint32_t offset, unsigned int size)
         return value;
     }
     if (offset < NOTIFY)
-        for (unsigned int i = 0; i < size && at + i < sizeof(device->config); i++)
-            value |= (uint32_t)device->config[at + i] << 8 * i;
+        for (unsigned int i = 0; i < size && offset - CONFIG + i < sizeof(device->config); i++)
+            value |= (uint32_t)device->config[offset - CONFIG + i] << 8 * i;
     return value;
 }
 
@@ -146,8 +144,7 @@ static void store_status(struct virtio *device, uint8_t value)
         reset(device);
         return;
     }
-    if (value & STATUS_FEATURES_OK && (device->accepted & ~device->offered ||
-                                       !(device->accepted & VIRTIO_VERSION_1)))
+    if (device->accepted & ~device->offered || !(device->accepted & VIRTIO_VERSION_1))
         value &= (uint8_t)~STATUS_FEATURES_OK;
     device->status = (uint8_t)(value | (device->status & STATUS_NEEDS_RESET));
 }
@@ -201,12 +198,11 @@ static void store_common(struct virtio *device, uint32_t offset, uint32_t value)
 
 void virtio_store(struct virtio *device, uint32_t offset, unsigned int size, uint32_t value)
 {
-    uint32_t queue = (offset & 0xfff) / DOORBELL;
+    uint32_t queue = (offset - NOTIFY) / DOORBELL;      /* no number of one, before the doorbells */
 
     if (offset < ISR)
         store_common(device, offset, value);
-    else if (offset >= NOTIFY && queue < device->queues && device->queue[queue].on &&
-             virtio_running(device))
+    else if (queue < device->queues)
         device->notified(device, queue);
 }
 
@@ -265,7 +261,6 @@ void virtio_give(struct virtio *device, unsigned int number, uint16_t head, uint
     uint32_t element[2] = { head, written };
     uint16_t flags = 0;
 
-    if (!queue->on) return;
     memory_write(device->machine, queue->returned + 4 + 8ull * (queue->used % queue->size),
                  element, sizeof(element));
     queue->used++;
@@ -290,7 +285,7 @@ static size_t move(struct virtio *device, const struct virtio_chain *chain, size
 {
     size_t done = 0;
 
-    for (unsigned int i = 0; i < chain->count && done < size; i++) {
+    for (unsigned int i = 0; i < chain->count; i++) {
         const struct virtio_piece *piece = &chain->piece[i];
         size_t n, moved;
         if (piece->writable != (from != NULL))

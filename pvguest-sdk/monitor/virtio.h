@@ -36,9 +36,7 @@ struct virtio {
     unsigned int queues;
     struct virtio_queue queue[VIRTIO_QUEUES];
     uint8_t config[32];
-    /* the driver rang; or reset all of it */
-    void (*notified)(struct virtio *device, unsigned int queue);
-    void (*was_reset)(struct virtio *device);
+    void (*notified)(struct virtio *device, unsigned int queue);        /* the driver rang */
     uint32_t resets;                    /* so that what was under way before is known as old */
 };
 
@@ -62,7 +60,7 @@ void virtio_store(struct virtio *device, uint32_t offset, unsigned int size, uin
 
 /* The next chain of a queue; false: none, or the guest made nonsense. */
 bool virtio_take(struct virtio *device, unsigned int queue, struct virtio_chain *chain);
-/* Gives it back, with so many bytes written, and interrupts. */
+/* Gives back what was taken since the last reset, with so many bytes written, and interrupts. */
 void virtio_give(struct virtio *device, unsigned int queue, uint16_t head, uint32_t written);
 /* Bytes of a chain's pieces of one kind, at an offset: how many were moved. */
 size_t virtio_read(struct virtio *device, const struct virtio_chain *chain, size_t offset,

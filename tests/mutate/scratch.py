@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 # Folders of a build that are worth a copy.
-BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port", "scan"}
+BUILT = {"hv-obj", "hv-debug", "debug-obj", "hostile-obj", "guest-obj", "gen", "guests", "archive",
+         "unit", "native", "port", "scan"}
 # Warnings would be errors: a mutant may leave a variable unused.
 MAKE = ["make", "--no-print-directory", "-s", "B=build", "DEPS=present", "CC=gcc -w"]
 

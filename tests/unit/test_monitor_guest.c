@@ -449,6 +449,7 @@ static void lengths_and_queues(void **state)
 {
     struct virtio_chain chain = { .count = 3 };
     uint16_t available[3] = { 0, 1, 0 };
+    uint8_t bytes[8];
 
     chain.piece[0].length = 16;
     chain.piece[1].length = 5;
@@ -457,6 +458,12 @@ static void lengths_and_queues(void **state)
     assert_int_equal(virtio_length(&chain, false), 21);
     assert_int_equal(virtio_length(&chain, true), 100);
     attach_device();
+    chain.piece[0].address = 0x4000;
+    chain.piece[1].address = 0x5000;
+    memory_write(&machine, 0x400a, "across", 6);
+    memory_write(&machine, 0x5000, "it", 2);
+    assert_int_equal(virtio_read(&device, &chain, 10, bytes, 8), 8);
+    assert_memory_equal(bytes, "acrossit", 8);
     set_device_up(16);
     memory_write(&machine, 0x2000, available, sizeof(available));
     device.queue[0].on = false;
@@ -512,6 +519,98 @@ static void what_is_not_offered_is_not_agreed_to(void **state)
     assert_int_equal(virtio_load(&device, 24, 2), VIRTIO_QUEUE_MAX);
     virtio_store(&device, 24, 2, 24);
     assert_int_equal(virtio_load(&device, 24, 2), VIRTIO_QUEUE_MAX);
+}
+
+/* Common configuration: what was agreed to stays, what a queue is given stays while it is on. */
+static void registers_of_a_queue(void **state)
+{
+    attach_device();
+    set_device_up(16);
+    virtio_store(&device, 12, 4, 0);                    /* version 1 no more? too late */
+    assert_int_equal(virtio_load(&device, 12, 4), 1);
+    virtio_store(&device, 20, 1, 0);
+    for (unsigned half = 0; half < 2; half++) {
+        virtio_store(&device, 8, 4, half);
+        assert_int_equal(virtio_load(&device, 8, 4), half);
+        assert_int_equal(virtio_load(&device, 12, 4), 0);
+        virtio_store(&device, 12, 4, ~0u);
+        virtio_store(&device, 12, 4, half + 4);
+    }
+    virtio_store(&device, 8, 4, 2);
+    virtio_store(&device, 12, 4, 9);
+    assert_int_equal(virtio_load(&device, 12, 4), 0);
+    assert_int_equal(device.accepted, 4 | 5ull << 32);
+    virtio_store(&device, 0, 4, 1);
+    virtio_store(&device, 20, 1, 0);
+    assert_int_equal(virtio_load(&device, 0, 4) | virtio_load(&device, 8, 4), 0);
+    virtio_store(&device, 20, 1, 0x83);                 /* the driver gives up, and tries again */
+    virtio_store(&device, 20, 1, 3);
+    assert_int_equal(virtio_load(&device, 20, 1), 3);
+    virtio_store(&device, 24, 2, 256);
+    assert_int_equal(virtio_load(&device, 24, 2), 256);
+    virtio_store(&device, 24, 2, 0);
+    virtio_store(&device, 24, 2, 8);
+    assert_int_equal(virtio_load(&device, 24, 2), 8);
+    for (unsigned at = 32; at < 56; at += 4) {          /* and again: nothing of before stays */
+        virtio_store(&device, at, 4, ~0u);
+        virtio_store(&device, at, 4, 0xa001 + at);
+    }
+    for (unsigned at = 56; at < 64; at += 4) {
+        virtio_store(&device, at, 4, 1);
+        assert_int_equal(virtio_load(&device, at, 4), 0);
+    }
+    virtio_store(&device, 28, 2, 2);
+    assert_int_equal(virtio_load(&device, 28, 2), 0);
+    virtio_store(&device, 28, 2, 1);
+    assert_int_equal(virtio_load(&device, 28, 2), 1);
+    virtio_store(&device, 24, 2, 4);
+    virtio_store(&device, 32, 4, 0);
+    virtio_store(&device, 28, 2, 0);
+    assert_int_equal(virtio_load(&device, 24, 2), 8);
+    assert_int_equal(virtio_load(&device, 28, 2), 1);
+    for (unsigned at = 32; at < 56; at += 4)
+        assert_int_equal(virtio_load(&device, at, 4), 0xa001 + at);
+    assert_int_equal(virtio_load(&device, 26, 2), 0xffff);
+    assert_int_equal(virtio_load(&device, 16, 2), 0xffff);
+    assert_int_equal(virtio_load(&device, 30, 2), 0);
+    assert_int_equal(virtio_load(&device, 21, 1), 0);
+    virtio_store(&device, 22, 2, 1);                    /* there is no second queue */
+    assert_int_equal(virtio_load(&device, 22, 2), 1);
+    virtio_store(&device, 24, 2, 8);
+    for (unsigned at = 24; at < 56; at += 2)
+        assert_int_equal(virtio_load(&device, at, 2), 0);
+    assert_int_equal(device.queue[1].size, 0);
+    virtio_store(&device, 22, 2, 0);
+    virtio_store(&device, 20, 1, 0);
+    virtio_store(&device, 28, 2, 1);                    /* without a size: the largest */
+    assert_int_equal(virtio_load(&device, 24, 2), 256);
+}
+
+/* As many as it has room for, all at once; and whether it is interrupted is the driver's wish. */
+static void a_full_ring_without_interrupts(void **state)
+{
+    struct { uint64_t address; uint32_t length; uint16_t flags, next; } d = { 0x4000, 16, 0, 0 };
+    uint16_t available[2 + 16] = { 1, 16 };
+
+    attach_device();
+    set_device_up(16);
+    memory_write(&machine, 0x1000, &d, sizeof(d));
+    memory_write(&machine, 0x2000, available, sizeof(available));
+    virtio_store(&device, 0x3000 + 4, 2, 1);            /* the doorbell of no queue */
+    assert_int_equal(taken, 0);
+    virtio_store(&device, 0x3000, 2, 0);
+    assert_int_equal(taken, 16);
+    assert_int_equal(device.interrupt, 0);
+    assert_int_equal(machine.pic.chip[1].lines, 0);
+    available[0] = 2;                                   /* a bit that says nothing */
+    available[1] = 17;
+    memory_write(&machine, 0x2000, available, sizeof(available));
+    virtio_store(&device, 0x3000, 2, 0);
+    assert_int_equal(taken, 17);
+    assert_int_equal(machine.pic.chip[1].lines, 1 << (IRQ_DISK - 8));
+    virtio_store(&device, 20, 1, 0);                    /* a reset lets go of the line */
+    assert_int_equal(machine.pic.chip[1].lines, 0);
+    assert_int_equal(virtio_load(&device, 0x1000, 1), 0);
 }
 
 static void noise_in_rings(void **state)
@@ -574,7 +673,8 @@ int main(int argc, char **argv)
         TEST(members_are_found),
         TEST(any_archive_is_read_safely), TEST(a_chain_goes_and_comes_back),
         TEST(lengths_and_queues), TEST(nonsense_is_noticed),
-        TEST(what_is_not_offered_is_not_agreed_to),
+        TEST(what_is_not_offered_is_not_agreed_to), TEST(registers_of_a_queue),
+        TEST(a_full_ring_without_interrupts),
         TEST(noise_in_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,13 +194,23 @@ mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 translator.sources := $(INTERPRETER) pvguest-sdk/monitor/translator.c
 translator_bytes.sources := $(INTERPRETER) pvguest-sdk/monitor/translator.c
+monitor_card.sources := $(addprefix pvguest-sdk/monitor/,memory.c net.c pci.c pic.c virtio.c)
+monitor_card.cflags := -fno-builtin -include tests/unit/drivers_host.h
 monitor_chips.sources := pvguest-sdk/monitor/pic.c pvguest-sdk/monitor/pit.c \
     pvguest-sdk/monitor/serial.c pvguest-sdk/monitor/pci.c
 monitor_chips.cflags := -fno-builtin
+monitor_disk.sources := $(addprefix pvguest-sdk/monitor/,block.c memory.c pci.c pic.c virtio.c) \
+    drivers/block.c
+monitor_disk.cflags := -fno-builtin -include tests/unit/drivers_host.h
 monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decode.c elf.c load.c \
     memory.c opcodes.c pci.c pic.c virtio.c alu.c deliver.c flow.c interpret.c moves.c multiply.c \
     operands.c segments.c shift.c string.c system.c walk.c)
 monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
+monitor_ports.sources := $(addprefix pvguest-sdk/monitor/,memory.c pci.c pic.c pit.c ports.c serial.c \
+    virtio.c)
+monitor_ports.cflags := -fno-builtin -include tests/unit/drivers_host.h
+monitor_shadow.sources := pvguest-sdk/monitor/shadow.c
+monitor_shadow.cflags := -fno-builtin -include tests/unit/sdk_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/bucket.c
