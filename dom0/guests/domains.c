@@ -446,7 +446,7 @@ static void restart(struct domain *old)
                (unsigned)domain->domid);
 }
 
-/* One that suspends itself when nobody waits for that, or no longer, is not lost (as by Xen's xl). */
+/* One that suspends itself when nobody waits for that, or no longer, stays: as by Xen's xl. */
 static enum config_action action_for(const struct config *config, unsigned reason)
 {
     if (reason == SHUTDOWN_suspend) return ACTION_PRESERVE;

@@ -70,7 +70,8 @@ int suspend_now(const struct domain *domain, uint64_t until, bool (*give_up)(voi
             return problem_set(problem, given_up ? -EAGAIN : -ETIMEDOUT, "'%s' %s: %s",
                                domain->config.name,
                                given_up ? "is waited for no longer" : "does not suspend itself",
-                               take_back(domain) ? "it has not listened" : "it has heard, and may yet");
+                               take_back(domain) ? "it has not listened"
+                                                 : "it has heard, and may yet");
     }
     if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
                      SHUTDOWN_suspend)
