@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Guests move between two machines, over a net that the test holds in its hands.
 
-DOMUS_MOVES=n (`make soak`: 10) cuts the connection so often, half the time without a word to
+DOMUS_MOVES=n (`make lives`: 10) cuts the connection so often, half the time without a word to
 anybody, and does what takes long.
 """
 import os
@@ -19,7 +19,7 @@ from two_machines import ADDRESSES
 pytestmark = [pytest.mark.xdist_group("move"),          # two machines, one worker
               pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")]
 MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
-long = pytest.mark.skipif(not MOVES, reason="a long test (make soak)")
+long = pytest.mark.skipif(not MOVES, reason="a long test (make lives)")
 HELLO = b"DomusMv1"
 GO = (0x21214f47).to_bytes(4, "little")
 DONE = (3).to_bytes(4, "little")

@@ -3,7 +3,7 @@
 that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs; and the
 teaching kernel, which runs its own tests meanwhile. Linux: test_save_linux.py.
 
-DOMUS_CYCLES=n (`make soak`): the teaching kernel has 20 lives.
+DOMUS_CYCLES=n (`make lives`): the teaching kernel has 20 lives.
 """
 import os
 import re
