@@ -230,8 +230,8 @@ PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(DURATIONS:%=--durations=%)
 # A test that hangs fails after 20 minutes, with the place; none takes five.
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
-.PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve do-find-pytest \
-        guests-test system-test lint map
+.PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve guests-test \
+        system-test do-find-pytest lint map
 do-find-pytest:
 	@$(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
 	  { echo '$(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)' \
