@@ -232,9 +232,10 @@ PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
 .PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve guests-test \
         system-test do-find-pytest lint map
+NO_PYTEST = $(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)
 do-find-pytest:
-	@$(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || { echo >&2 \
-	  '$(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)'; exit 1; }
+	@$(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
+	  { echo '$(NO_PYTEST)' >&2; exit 1; }
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux rig $(B)/count.so $(B)/still.so
