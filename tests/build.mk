@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # tests/: unit tests on the host, micro-guests, whole systems, benchmarks.
 
-INSTALLS_FIRST += demo test soak bench compare curve figures mutate
+INSTALLS_FIRST += demo test soak lives bench compare curve figures mutate
 BUILDS_NOTHING += lint map
 
 # --- unit tests: tests/unit/test_NAME.c ----------------------------------------------------------
@@ -218,6 +218,8 @@ do-dom0-linux: do-linux rig
 #:                   modes; instructions, exits by cause; a table, CSV, and a page with a drawing
 #: make curve        what traps in the kernel after each patch of its port, and what that costs
 #: make figures      measures again and puts the tables into README.md
+#: make lives        guests saved and restored 20 times, Linux across hypervisors 12 times, moved 20
+#:                   times while it runs, cut off 10 times (an hour); `make soak` has this, too
 #: make soak         the long runs (4 hours): generated configurations, mixed load, parallel load,
 #:                   shares of two CPUs, a hundred lives of a Linux guest, large transfers, half an
 #:                   hour of floods, races for 20 minutes each and mistakes that these must find;
@@ -225,16 +227,18 @@ do-dom0-linux: do-linux rig
 TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
-PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
-  { echo '$(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)' >&2; \
-    exit 1; }; \
-  DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
+# One command, for what stands before it in a recipe (DOMUS_CYCLES=100) is for its first alone.
+PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)
 # A test that hangs fails after 20 minutes, with the place; none takes five.
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
-.PHONY: do-figures do-demo do-test do-soak do-bench do-compare do-curve guests-test system-test \
-        lint map
+.PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve guests-test \
+        system-test do-find-pytest lint map
+NO_PYTEST = $(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)
+do-find-pytest:
+	@$(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
+	  { echo '$(NO_PYTEST)' >&2; exit 1; }
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux rig $(B)/count.so $(B)/still.so
@@ -250,12 +254,12 @@ do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,1 2 3 4 5 6 7 
 FIGURES := bench guests shares floods compare
 do-figures: do-bench do-compare
 	@$(PYTHON) tests/tools/readme.py README.md $(FIGURES:%=$(B)/%.md)
-guests-test: all peer linux
+guests-test: do-find-pytest all peer linux
 	@$(PYTEST) $(PARALLEL) tests/guests $(TESTS)
-system-test: all peer linux rig
+system-test: do-find-pytest all peer linux rig
 	@$(PYTEST) $(PARALLEL) tests/system $(TESTS)
 # With TESTS only what it chooses, and of foreign systems only what that needs.
-do-test: all $(if $(TESTS),do-chosen,lint unit peer linux rig do-scanner)
+do-test: do-find-pytest all $(if $(TESTS),do-chosen,lint unit peer linux rig do-scanner)
 	@$(PYTEST) $(PARALLEL) tests $(TESTS)
 	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
 .PHONY: do-chosen
@@ -267,12 +271,16 @@ do-chosen: all peer
 # parallel load, shares of two CPUs over 30 s, a hundred cycles of a Linux guest, 500 lives of a
 # small one, large transfers, half an hour of floods, 40 minutes of races and what mistakes these
 # find. Then what `make test` has on one CPU, on more.
+LIVES := $(addprefix tests/system/,test_save.py test_save_linux.py test_saved_across.py \
+           test_move.py test_move_linux.py)
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
-          test_linux_dom0.py test_save.py test_save_linux.py test_saved_across.py test_fair.py \
-          test_linux_net.py test_cycles.py test_flood_soak.py test_races.py test_locks.py \
-          test_mistakes.py test_compare.py test_move.py test_move_linux.py) \
+          test_linux_dom0.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
+          test_races.py test_locks.py test_mistakes.py test_compare.py) $(LIVES) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
-do-soak: all peer linux newest rig do-scanner $(COMPARED) \
+do-lives: do-find-pytest all peer linux rig
+	@DOMUS_CYCLES=20 DOMUS_MOVES=10 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
+	  $(PYTEST) -s $(LIVES) $(TESTS)
+do-soak: do-find-pytest all peer linux newest rig do-scanner $(COMPARED) \
          $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test

@@ -446,9 +446,11 @@ static void restart(struct domain *old)
                (unsigned)domain->domid);
 }
 
+/* One that suspends itself when nobody waits for that, or no longer, stays: as by Xen's xl. */
 static enum config_action action_for(const struct config *config, unsigned reason)
 {
-    if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend) return config->on_poweroff;
+    if (reason == SHUTDOWN_suspend) return ACTION_PRESERVE;
+    if (reason == SHUTDOWN_poweroff) return config->on_poweroff;
     if (reason == SHUTDOWN_reboot) return config->on_reboot;
     if (reason == SHUTDOWN_soft_reset) return config->on_soft_reset;
     return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
@@ -485,6 +487,9 @@ static bool has_ended(struct domain *domain)
     guest_console_drain(domain->console);
     printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name,
            reason_name(reason));
+    if (reason == SHUTDOWN_suspend)
+        printk("dom0: nobody waits for that (any more): `resume %s` lets it go on\n",
+               domain->config.name);
     if (domain_waits(domain, why, sizeof(why)))
         printk("dom0: %s\n", why);
     return true;

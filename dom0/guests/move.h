@@ -25,6 +25,7 @@
 
 #include "dom0/config/config.h"
 #include "dom0/config/problem.h"
+#include <pvguest/time.h>
 
 #define MOVE_MAGIC "DomusMv1"
 #define MOVE_ID 16u
@@ -50,6 +51,18 @@ struct move_answer {
 };
 
 #define MOVE_GO 0x21214f47u
+
+/* For the guest here to suspend itself, and for its disks. */
+#define MOVE_STILL_NS (30 * NS_PER_S)
+/* To look at a page, for who sends what has changed. */
+#define MOVE_PAGE_NS (200 * NS_PER_US)
+
+/* How long here may have nothing to say at most: the rest of a round in which little has changed,
+ * the guest that is to stand still, the next round. There is waited longer. */
+static inline uint64_t move_silence_ns(uint64_t pages)
+{
+    return MOVE_STILL_NS + 2 * pages * MOVE_PAGE_NS;
+}
 
 /* Fills in what this machine's CPU has. 0, or a negative errno. */
 int move_features(struct move_hello *hello);

@@ -19,7 +19,6 @@
 #include <pvguest/thread.h>
 
 #define HELLO_NS (5 * NS_PER_S)         /* For who has called to say why. */
-#define PAGE_NS (200 * NS_PER_US)       /* To look at one, for who sends what has changed. */
 #define LISTEN_NS (5 * NS_PER_S)        /* For who is told NO to hear it, and */
 #define LISTEN_MOST (4u * STREAM_BUFFER)        /* what he may have said meanwhile. */
 #define RAN 256u
@@ -158,7 +157,7 @@ static void arrive(struct arrival *arrival, const char *from)
     int error = check_hello(arrival, &problem);
 
     if (!error)                         /* And so it has no more pages than are free. */
-        wire_be_patient(arrival->wire, WIRE_PATIENCE_NS + arrival->hello.pages * PAGE_NS);
+        wire_be_patient(arrival->wire, WIRE_PATIENCE_NS + move_silence_ns(arrival->hello.pages));
     error = error ? error : say(arrival->wire, MOVE_WELCOME, "");
     error = error ? error : take(arrival, &problem);
     if (!error) {

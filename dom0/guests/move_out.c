@@ -180,9 +180,9 @@ int move_send(const char *name, uint32_t address, bool live, bool (*give_up)(voi
     int error;
 
     if (!move) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    move->target = (struct saved_target){ .give_up = give_up, .open = open, .finish = finish,
-                                          .close = close, .live = live,
-                                          .went_over = tell_round };
+    move->target = (struct saved_target){ .give_up = give_up, .patience = MOVE_STILL_NS,
+                                          .open = open, .finish = finish, .close = close,
+                                          .live = live, .went_over = tell_round };
     move->address = address;
     move->give_up = give_up;
     error = saved_write(name, &move->target, false, problem);

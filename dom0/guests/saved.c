@@ -15,7 +15,7 @@
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
-#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest's disks. */
+#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest and its disks: a partition can wait. */
 
 /* --- saving --- */
 
@@ -59,10 +59,9 @@ static char *describe(const struct domain *domain, bool runs)
 }
 
 /* Its disks' answers belong to what is saved, and what it has written may be read elsewhere. */
-static int settle(const struct domain *domain, bool (*give_up)(void), struct problem *problem)
+static int settle(const struct domain *domain, uint64_t until, bool (*give_up)(void),
+                  struct problem *problem)
 {
-    uint64_t until = now_ns() + PATIENCE_NS;
-
     while (!devices_idle(domain->devices)) {
         thread_sleep(NS_PER_MS);
         if (give_up()) return problem_set(problem, -EAGAIN, "given up");
@@ -80,6 +79,7 @@ struct passage {
     struct saved_target *target;
     struct guest guest;
     struct saver *saver;                /* NULL: it has suspended itself first. */
+    uint64_t until;                     /* It is waited for. */
     bool stands;                        /* It has. */
 };
 
@@ -140,7 +140,7 @@ static int write_all(struct passage *passage, struct problem *problem)
 {
     struct saved_target *target = passage->target;
     char *text;
-    int error = settle(passage->domain, target->give_up, problem);
+    int error = settle(passage->domain, passage->until, target->give_up, problem);
 
     if (error) return error;
     if (passage->saver) return saver_finish(passage->saver, &target->rounds);
@@ -164,7 +164,9 @@ static int pass(struct passage *passage, struct problem *problem)
                            errno_name(error));
     passage->guest.most = MAX(passage->guest.most, domain->config.maxmem_mib * 256);
     error = target->live ? run_ahead(passage, problem) : 0;
-    error = error ? error : suspend_now(domain, target->give_up, &target->ran, problem);
+    passage->until = now_ns() + target->patience;
+    error = error ? error : suspend_now(domain, passage->until, target->give_up, &target->ran,
+                                        problem);
     passage->stands = !error;
     error = error ? error : write_all(passage, problem);
     saver_end(passage->saver);
@@ -249,8 +251,8 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
                bool (*give_up)(void), struct problem *problem)
 {
     struct on_disk disk = {
-        .target = { .give_up = give_up, .open = open_medium, .finish = finish_medium,
-                    .close = close_medium },
+        .target = { .give_up = give_up, .patience = PATIENCE_NS, .open = open_medium,
+                    .finish = finish_medium, .close = close_medium },
         .name = target, .over = over,
     };
 

@@ -34,6 +34,8 @@ int saved_resume(const char *name, struct problem *problem);
 struct saved_target {
     bool (*give_up)(void);              /* As saved_save(). */
     struct tape *tape;                  /* open() fills it in. */
+    uint64_t patience;                  /* ns, for the guest to suspend itself and for its disks:
+                                         * meanwhile the tape has nothing. */
     int (*open)(struct saved_target *target, const struct domain *domain, struct problem *problem);
     /* All is written, or, with an error, not: what becomes of that. */
     int (*finish)(struct saved_target *target, int error, struct problem *problem);

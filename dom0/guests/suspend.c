@@ -6,7 +6,6 @@
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
-#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest to suspend itself. */
 #define LOOK_NS (1 * NS_PER_MS)
 
 static void control_path(const struct domain *domain, const char *key, char path[64])
@@ -53,11 +52,10 @@ static bool take_back(const struct domain *domain)
     return unheard && !xs_write(XS_NONE, path, "", 0);
 }
 
-int suspend_now(const struct domain *domain, bool (*give_up)(void), uint64_t *ran,
+int suspend_now(const struct domain *domain, uint64_t until, bool (*give_up)(void), uint64_t *ran,
                 struct problem *problem)
 {
     struct xen_domctl_getdomaininfo info = { .flags = 0 };
-    uint64_t until = now_ns() + PATIENCE_NS;
     int error = ask(domain, problem);
     bool given_up;
 
@@ -72,7 +70,8 @@ int suspend_now(const struct domain *domain, bool (*give_up)(void), uint64_t *ra
             return problem_set(problem, given_up ? -EAGAIN : -ETIMEDOUT, "'%s' %s: %s",
                                domain->config.name,
                                given_up ? "is waited for no longer" : "does not suspend itself",
-                               take_back(domain) ? "it has not listened" : "it has heard, and may");
+                               take_back(domain) ? "it has not listened"
+                                                 : "it has heard, and may yet");
     }
     if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
                      SHUTDOWN_suspend)

@@ -9,9 +9,9 @@
 /* Has it said so? 0, or a negative errno and the problem. */
 int suspend_can(const struct domain *domain, struct problem *problem);
 
-/* Asks it, and waits until it has. *ran: when it was last seen to run. 0, or a negative errno and
- * the problem: then it has not. Sleeps. */
-int suspend_now(const struct domain *domain, bool (*give_up)(void), uint64_t *ran,
+/* Asks it, and waits until it has, or until that time (now_ns()). *ran: when it was last seen to
+ * run. 0, or a negative errno and the problem: then it has not. Sleeps. */
+int suspend_now(const struct domain *domain, uint64_t until, bool (*give_up)(void), uint64_t *ran,
                 struct problem *problem);
 
 /* What it has said of itself, behind its configuration's text, and for another life: Linux says it

@@ -67,6 +67,7 @@ struct libxc_vcpu { uint32_t id, reserved; };   /* Then what it is about. */
 struct libxc_tsc { uint32_t mode, khz; uint64_t nsec; uint32_t incarnation, reserved; };
 
 #define EXTENDED_SIZE 128u                      /* At most; xen/domctl.h defines less. */
+#define MOST_MSRS 16u                           /* Of a vCPU; Xen 4.17 writes ten at most. */
 
 /* A page's word: its pfn, and its type above. */
 #define PAGE_TYPE_SHIFT 32u

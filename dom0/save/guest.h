@@ -45,6 +45,11 @@ struct guest_hands {
     /* malloc'ed; NULL and a size of 0: it has none. */
     int (*get_xsave)(struct guest *guest, unsigned id, void **state, size_t *size);
     int (*set_xsave)(struct guest *guest, unsigned id, const void *state, size_t size);
+    /* Those that are not 0; their number. */
+    int (*get_msrs)(struct guest *guest, unsigned id, xen_domctl_vcpu_msr_t msrs[MOST_MSRS],
+                    unsigned *count);
+    /* -EINVAL: here a guest has no such MSR, or not this value of it. */
+    int (*set_msr)(struct guest *guest, unsigned id, const xen_domctl_vcpu_msr_t *msr);
     void (*rest)(void);                 /* Others' turn. */
 };
 

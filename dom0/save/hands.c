@@ -145,9 +145,37 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
     return control_domain(&op);
 }
 
+static int msrs(struct guest *guest, uint32_t cmd, unsigned id, const xen_domctl_vcpu_msr_t *msrs,
+                unsigned *count)
+{
+    struct xen_domctl op = { .cmd = cmd, .domain = guest->domid };
+    int error;
+
+    op.u.vcpu_msrs.vcpu = id;
+    op.u.vcpu_msrs.msr_count = *count;
+    set_xen_guest_handle(op.u.vcpu_msrs.msrs, (xen_domctl_vcpu_msr_t *)(uintptr_t)msrs);
+    error = control_domain(&op);
+    *count = op.u.vcpu_msrs.msr_count;
+    return error;
+}
+
+static int get_msrs(struct guest *guest, unsigned id, xen_domctl_vcpu_msr_t to[MOST_MSRS],
+                    unsigned *count)
+{
+    *count = MOST_MSRS;
+    return msrs(guest, XEN_DOMCTL_get_vcpu_msrs, id, to, count);
+}
+
+static int set_msr(struct guest *guest, unsigned id, const xen_domctl_vcpu_msr_t *msr)
+{
+    unsigned one = 1;
+
+    return msrs(guest, XEN_DOMCTL_set_vcpu_msrs, id, msr, &one);
+}
+
 static const struct guest_hands hands = {
     map, unmap, types, pfn_of, populate, release, pin, unpin, get_vcpu, set_vcpu, get_extended,
-    set_extended, get_xsave, set_xsave, thread_yield,
+    set_extended, get_xsave, set_xsave, get_msrs, set_msr, thread_yield,
 };
 
 int guest_of(domid_t domid, struct guest *guest)

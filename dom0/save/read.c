@@ -116,7 +116,6 @@ static int take_vcpu(struct restorer *restorer, uint32_t type, size_t size)
         return bad(restorer, "vCPU %u of a guest of %u", head.id, restorer->guest->vcpus);
     size -= sizeof(head);
     state = &restorer->vcpu[head.id];
-    if (type == LIBXC_VCPU_MSRS) return skip(restorer, size);   /* AMD's breakpoints: not had. */
     if (type == LIBXC_VCPU && size == sizeof(*state->context))
         return keep(restorer, &state->context, size, size, "a vCPU");
     if (type == LIBXC_VCPU_EXTENDED && size <= EXTENDED_SIZE)       /* Xen writes what it has. */
@@ -124,6 +123,11 @@ static int take_vcpu(struct restorer *restorer, uint32_t type, size_t size)
     if (type == LIBXC_VCPU_XSAVE && size <= MOST_XSAVE) {
         state->xsave_size = size;
         return keep(restorer, &state->xsave, size, size, "a vCPU's vector registers");
+    }
+    if (type == LIBXC_VCPU_MSRS && size <= MOST_MSRS * sizeof(state->msrs[0]) &&
+        size % sizeof(state->msrs[0]) == 0) {
+        state->msr_count = (unsigned)(size / sizeof(state->msrs[0]));
+        return keep(restorer, &state->msrs, size, size, "a vCPU's MSRs");
     }
     return bad(restorer, "a vCPU's record of type %u and %zu bytes", type, size);
 }
@@ -268,13 +272,30 @@ static int localise_context(struct restorer *restorer, unsigned id, struct vcpu_
     return 0;
 }
 
+/* One by one: which is to blame? What the guest has set it relies on, so it is not left out. */
+static int set_msrs(struct restorer *restorer, unsigned id)
+{
+    const struct vcpu_state *state = &restorer->vcpu[id];
+
+    for (unsigned i = 0; i < state->msr_count; i++) {
+        const xen_domctl_vcpu_msr_t *msr = &state->msrs[i];
+        int error = restorer->guest->hands->set_msr(restorer->guest, id, msr);
+
+        if (error)
+            return failed(restorer, error, "the hypervisor refuses what vCPU %u has in its MSR "
+                          "%x (%lx): %s", id, msr->index, (unsigned long)msr->value,
+                          errno_name(error));
+    }
+    return 0;
+}
+
 static int set_vcpu(struct restorer *restorer, unsigned id)
 {
     const struct guest_hands *hands = restorer->guest->hands;
     struct vcpu_state *state = &restorer->vcpu[id];
     int error;
 
-    if (!state->context && (state->extended || state->xsave))
+    if (!state->context && (state->extended || state->xsave || state->msrs))
         return bad(restorer, "vCPU %u has a part of its state only", id);
     if (!state->context) return 0;
     error = localise_context(restorer, id, state->context);
@@ -287,7 +308,7 @@ static int set_vcpu(struct restorer *restorer, unsigned id)
     return error ? failed(restorer, error, "the hypervisor refuses the state of vCPU %u: %s", id,
                           error == -EOPNOTSUPP ? "its vector registers are more than this machine's"
                                                : errno_name(error))
-                 : 0;
+                 : set_msrs(restorer, id);
 }
 
 static int finish(struct restorer *restorer)
@@ -354,6 +375,7 @@ static void free_all(struct restorer *restorer)
         free(restorer->vcpu[id].context);
         free(restorer->vcpu[id].extended);
         free(restorer->vcpu[id].xsave);
+        free(restorer->vcpu[id].msrs);
     }
     free(restorer->shared);
     free(restorer->list);

@@ -12,6 +12,8 @@ struct vcpu_state {
     struct vcpu_guest_context *context;
     uint8_t *extended, *xsave;
     size_t xsave_size;
+    xen_domctl_vcpu_msr_t *msrs;
+    unsigned msr_count;
 };
 
 struct restorer {

@@ -103,6 +103,20 @@ static int by_pfns(const struct saver *saver, unsigned id, struct vcpu_guest_con
     return error;
 }
 
+/* Without any there is no record. */
+static int put_msrs(struct saver *saver, const struct libxc_vcpu *head)
+{
+    xen_domctl_vcpu_msr_t msrs[MOST_MSRS];
+    unsigned count;
+    int error = saver->guest->hands->get_msrs(saver->guest, head->id, msrs, &count);
+
+    if (error)
+        return failed(saver, error, "cannot ask for the MSRs of vCPU %u: %s", head->id,
+                      errno_name(error));
+    return count ? put_record(saver, LIBXC_VCPU_MSRS, head, sizeof(*head), msrs,
+                              count * sizeof(msrs[0])) : 0;
+}
+
 static int put_vcpu(struct saver *saver, unsigned id, struct vcpu_guest_context *context)
 {
     const struct guest_hands *hands = saver->guest->hands;
@@ -125,7 +139,7 @@ static int put_vcpu(struct saver *saver, unsigned id, struct vcpu_guest_context 
     if (!error && size)
         error = put_record(saver, LIBXC_VCPU_XSAVE, &head, sizeof(head), state, size);
     free(state);
-    return error;
+    return error ? error : put_msrs(saver, &head);
 }
 
 static int put_vcpus(struct saver *saver)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Guests move between two machines, over a net that the test holds in its hands.
 
-DOMUS_MOVES=n (`make soak`: 10) cuts the connection so often, half the time without a word to
+DOMUS_MOVES=n (`make lives`: 10) cuts the connection so often, half the time without a word to
 anybody, and does what takes long.
 """
 import os
@@ -19,7 +19,7 @@ from two_machines import ADDRESSES
 pytestmark = [pytest.mark.xdist_group("move"),          # two machines, one worker
               pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")]
 MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
-long = pytest.mark.skipif(not MOVES, reason="a long test (make soak)")
+long = pytest.mark.skipif(not MOVES, reason="a long test (make lives)")
 HELLO = b"DomusMv1"
 GO = (0x21214f47).to_bytes(4, "little")
 DONE = (3).to_bytes(4, "little")
@@ -192,7 +192,7 @@ def test_live_again_and_again(pair):
         print("cut at", at, "of", min(wholes), answer)
         assert "Error: " in answer and pair.net.cut_at is None
         at_work(pair, 0, 2 * MOVES)
-        pair.machines[1].until(lambda lost=lost: not_come(pair.machines[1]) > lost, 40)
+        pair.machines[1].until(lambda lost=lost: not_come(pair.machines[1]) > lost, 80)
         assert "split-saved" not in pair.machines[1].domains()
     for one in pair.machines:
         assert "not true" not in one.said() and "RESULT" not in one.said()
@@ -247,7 +247,7 @@ def cut(pair, at, reset, options=""):
     pair.net.cut_at, pair.net.reset = at, reset
     stays(pair, "Error: ", options)
     assert pair.net.cut_at is None          # it was cut
-    pair.machines[1].until(lambda: not_come(pair.machines[1]) > before, 40)
+    pair.machines[1].until(lambda: not_come(pair.machines[1]) > before, 80)
     pair.net.be_good()
 
 
@@ -311,6 +311,29 @@ def there_is(one):
     one.ask("create saved.cfg name='other'")
     one.see(r"\(other\) saved: counted to 2", 30)
     return "other"
+
+
+@long
+def test_a_guest_that_takes_its_time(pair):
+    """It is waited for here and there; and who gives up first is here, who has the guest."""
+    here, there = pair.machines
+    create(here)
+    before, lost = count(here), not_come(there)
+    here.ask("xl pause saved")
+    here.send(f"xl migrate saved {ADDRESSES[1]}")
+    here.see("Error: 'saved' does not suspend itself: it has not listened", 60)
+    there.until(lambda: not_come(there) > lost, 20)
+    assert there.said().rsplit("has not come", 1)[1].startswith(
+        f" from {ADDRESSES[0]}: the connection is broken")
+    here.ask("xl unpause saved")
+    assert count(here) > before
+    here.ask("xl destroy saved")
+    # longer than there is waited for a peer that has nothing more to do
+    here.create("split-saved.cfg extra='late=26000'")
+    at_work(pair, 0, 0)
+    assert "'split-saved' has moved to" in move(pair, 0, "split-saved")
+    at_work(pair, 1, 1)
+    assert "not true" not in there.said()
 
 
 @long

@@ -3,7 +3,7 @@
 that counts (pvguest-sdk/examples/saved.c), one with disk and card, one of five vCPUs; and the
 teaching kernel, which runs its own tests meanwhile. Linux: test_save_linux.py.
 
-DOMUS_CYCLES=n (`make soak`): the teaching kernel has 20 lives.
+DOMUS_CYCLES=n (`make lives`): the teaching kernel has 20 lives.
 """
 import os
 import re
@@ -167,6 +167,26 @@ def test_all_of_it_is_at_work(system, name):
     wait_for(system, rf"{name}: going on", 1)
     wait_for(system, rf"{name}: round \d+ of life 3\b", had + 3)
     assert "not true" not in system.said() and "RESULT" not in system.said()
+
+
+def test_one_that_suspends_too_late_is_kept(system):
+    """It has heard, and does it when nobody waits any more: it stands still, and goes on when it
+    is told to."""
+    kept = times(system, "nobody waits for that")
+    rounds = r"split-saved: round \d+ of life 0\b"
+    had = times(system, rounds)
+    system.create("split-saved.cfg extra='late=1500'")
+    wait_for(system, rounds, had + 2)
+    system.send("xl save -f split-saved two")
+    system.see("split-saved: has heard", 30)
+    system.child.send("\x03")
+    system.see("is waited for no longer: it has heard, and may yet", 10)
+    wait_for(system, "nobody waits for that", kept + 1)
+    assert "s" in system.domains()["split-saved"][1]
+    had = times(system, rounds)
+    system.ask("xl resume split-saved")
+    wait_for(system, rounds, had + 2)
+    assert "not true" not in system.said()
 
 
 def test_the_teaching_kernel(system):

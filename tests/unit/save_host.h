@@ -29,6 +29,9 @@ static struct problem problem;
 static unsigned map_fails, extended_sets, xsave_sets, vcpus = 2;
 static int vcpu_error, extended_error, release_error;
 static bool no_xsave;
+static xen_domctl_vcpu_msr_t msr = { .index = 0xc0000103, .value = 5 }, restored_msr;
+static unsigned msr_count = 1, msr_sets;
+static int msr_error;
 
 /* --- the machine --- */
 
@@ -220,6 +223,23 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
     return 0;
 }
 
+static int get_msrs(struct guest *guest, unsigned id, xen_domctl_vcpu_msr_t msrs[MOST_MSRS],
+                    unsigned *count)
+{
+    *count = msr_count;
+    for (unsigned i = 0; i < msr_count; i++)
+        msrs[i] = msr;
+    return msr_error;
+}
+
+static int set_msr(struct guest *guest, unsigned id, const xen_domctl_vcpu_msr_t *from)
+{
+    assert_true(has_vcpu);
+    msr_sets++;
+    restored_msr = *from;
+    return from->index == msr.index ? 0 : -EINVAL;
+}
+
 static unsigned rests;
 
 static void rest(void)
@@ -229,7 +249,7 @@ static void rest(void)
 
 static const struct guest_hands hands = {
     map, unmap, types, pfn_of, populate, release, pin, unpin, get_vcpu, set_vcpu, get_extended,
-    set_extended, get_xsave, set_xsave, rest,
+    set_extended, get_xsave, set_xsave, get_msrs, set_msr, rest,
 };
 static struct guest guest;
 static uint64_t may_have = 600;
@@ -379,7 +399,7 @@ static int restore(void)
 
     memset(frame, 0, sizeof(frame));
     next_frame = 700;
-    populated = released = pins = most_looked = extended_sets = xsave_sets = 0;
+    populated = released = pins = most_looked = extended_sets = xsave_sets = msr_sets = 0;
     most = 1000;
     has_vcpu = false;
     give(SHARED, ABSENT);

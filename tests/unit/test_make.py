@@ -215,6 +215,15 @@ def test_what_run_is_given():
                "do-run").stdout.splitlines()[-1].strip().endswith("domus-run --build build")
 
 
+def test_long_runs_are_told_that_they_are_long():
+    """What a shell finds before a list of commands is for the first of them alone."""
+    said = run("make", "-n", "DEPS=present", "do-soak", "do-lives").stdout.replace("\\\n", " ")
+    for words, times in ("DOMUS_CYCLES=100", 1), ("DOMUS_CYCLES=20", 1), ("DOMUS_MOVES=10", 2), \
+            ("DOMUS_SMP=2", 1), (r"DOMUS_SMP=\$cpus", 1):
+        assert len(re.findall(rf"^ *{words} [^;|]*-m pytest | {words} [^;|]*-m pytest ", said,
+                              re.M)) == times, words
+
+
 def test_the_size_of_the_port_is_todays():
     said = run(sys.executable, PORT.with_name("portsize.py"),
                "patches/insula", "patches/series").stdout

@@ -77,12 +77,20 @@ static void a_hello(void **state)
     assert_true(move_hello_valid(&hello));
 }
 
+/* A guest's suspending, and a look at each page before and behind it. */
+static void silence(void **state)
+{
+    assert_int_equal(move_silence_ns(0), MOVE_STILL_NS);
+    assert_int_equal(move_silence_ns(32768), MOVE_STILL_NS + 2 * 32768 * 200000ul);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(features_are_the_machines),
         cmocka_unit_test(all_that_it_may_use),
         cmocka_unit_test(a_hello),
+        cmocka_unit_test(silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

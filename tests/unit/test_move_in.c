@@ -131,10 +131,10 @@ int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience)
     assert_true(size == 1024 && patience == 5 * NS_PER_S);
     return script.talks_on ? 0 : -ENOTCONN;
 }
-/* 200 us a page more, and only for a guest that may come. */
+/* More than there may be nothing to send, and only for a guest that may come. */
 void wire_be_patient(struct wire *wire, uint64_t patience)
 {
-    assert_int_equal(patience, WIRE_PATIENCE_NS + script.hello.pages * 200000ul);
+    assert_int_equal(patience, WIRE_PATIENCE_NS + move_silence_ns(script.hello.pages));
     assert_true(script.hello.pages <= script.free_pages && words == 0);
 }
 void wire_end(struct wire *wire, bool in_order)

@@ -136,6 +136,8 @@ int saved_write(const char *name, struct saved_target *target, bool go_on, struc
 
     assert_string_equal(name, "wanderer");
     assert_true(!go_on && target->give_up == give_up && !target->doubtful);
+    /* There is waited longer. */
+    assert_true(target->patience && target->patience <= move_silence_ns(0));
     strcpy(domain.config.name, "guest 9");
     error = target->open(target, &domain, why);
     if (error) return error;

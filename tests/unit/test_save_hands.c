@@ -40,6 +40,8 @@ int control_domain(struct xen_domctl *op)
         op->u.vcpucontext.ctxt.p->user_regs.rax = 0;
     if (op->cmd == XEN_DOMCTL_setvcpucontext)
         set_rax = op->u.vcpucontext.ctxt.p->user_regs.rax;
+    if (op->cmd == XEN_DOMCTL_get_vcpu_msrs)
+        op->u.vcpu_msrs.msr_count = 3;
     return calls == failing_call ? -EPERM : 0;
 }
 int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info)
@@ -202,6 +204,21 @@ static void vector_registers(void **state)
     assert_null(words);
 }
 
+static void msrs(void **state)
+{
+    xen_domctl_vcpu_msr_t room[MOST_MSRS];
+    unsigned count = 0;
+
+    assert_int_equal(guest.hands->get_msrs(&guest, 2, room, &count), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_get_vcpu_msrs && asked.domain == 9 &&
+                asked.u.vcpu_msrs.vcpu == 2 && asked.u.vcpu_msrs.msr_count == MOST_MSRS &&
+                asked.u.vcpu_msrs.msrs.p == room && count == 3);
+    assert_int_equal(guest.hands->set_msr(&guest, 3, room + 1), 0);
+    assert_true(asked.cmd == XEN_DOMCTL_set_vcpu_msrs && asked.domain == 9 &&
+                asked.u.vcpu_msrs.vcpu == 3 && asked.u.vcpu_msrs.msr_count == 1 &&
+                asked.u.vcpu_msrs.msrs.p == room + 1);
+}
+
 /* It hears that it goes on: the answer to its call is 1. */
 static void goes_on(void **state)
 {
@@ -222,6 +239,8 @@ static void what_is_refused(void **state)
     struct vcpu_guest_context context;
     uint8_t extended[EXTENDED_SIZE];
     uint64_t words[3];
+    xen_domctl_vcpu_msr_t msr;
+    unsigned count;
     void *vectors = NULL;
     size_t size;
 
@@ -235,6 +254,8 @@ static void what_is_refused(void **state)
     IS_REFUSED(get_extended(&guest, 2, extended));
     IS_REFUSED(set_extended(&guest, 2, extended));
     IS_REFUSED(set_xsave(&guest, 2, words, 8));
+    IS_REFUSED(get_msrs(&guest, 2, &msr, &count));
+    IS_REFUSED(set_msr(&guest, 2, &msr));
     calls = 0;
     assert_int_equal(guest.hands->get_xsave(&guest, 2, &vectors, &size), -EPERM);
     assert_true(!vectors && calls == 1);
@@ -254,7 +275,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_known, set_up), cmocka_unit_test_setup(frames, set_up),
         cmocka_unit_test_setup(types_and_pins, set_up), cmocka_unit_test_setup(contexts, set_up),
-        cmocka_unit_test_setup(vector_registers, set_up), cmocka_unit_test_setup(goes_on, set_up),
+        cmocka_unit_test_setup(vector_registers, set_up), cmocka_unit_test_setup(msrs, set_up),
+        cmocka_unit_test_setup(goes_on, set_up),
         cmocka_unit_test_setup(what_is_refused, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,8 @@ static int with_tape(void **state)
     map_fails = allocations_until_failure = 0;
     vcpu_error = extended_error = release_error = 0;
     no_xsave = false;
+    msr_count = 1;
+    msr_error = 0;
     vcpus = 2;
     may_have = 600;
     make_guest(COUNT);
@@ -212,6 +214,11 @@ static void records(void **state)
         { LIBXC_VCPU_XSAVE, 8 + sizeof(vcpu), 0, "vector registers are more" },
         { LIBXC_VCPU_XSAVE, 8 + 16384, 0, "vector registers are more" },
         { LIBXC_VCPU_XSAVE, 8 + 16385, 0, "of type 6 and 16385 bytes" },
+        { LIBXC_VCPU_MSRS, 8, 0, "a vCPU's record of 8 bytes" },
+        { LIBXC_VCPU_MSRS, 8 + 15, 0, "of type 12 and 15 bytes" },
+        { LIBXC_VCPU_MSRS, 8 + 16, 0, "refuses what vCPU 0 has in its MSR 0 (0)" },
+        { LIBXC_VCPU_MSRS, 8 + 256, 0, "refuses what vCPU 0 has in its MSR 0 (0)" },
+        { LIBXC_VCPU_MSRS, 8 + 272, 0, "of type 12 and 272 bytes" },
         { LIBXC_TSC, 9000, 0, NULL }, { LIBXC_END, 8, 0, "an end of 8 bytes" },
     };
 
@@ -231,7 +238,7 @@ static void records_of_others(void **state)
     const struct { uint32_t type; const char *words; } rows[] = {
         { 99, "a record of type 99" }, { LIBXC_VERIFY, "a record of type 13" },
         { LIBXC_OPTIONAL | 99, NULL }, { LIBXC_CPUID, NULL }, { LIBXC_MSRS, NULL },
-        { LIBXC_STATIC_END, NULL }, { LIBXC_VCPU_MSRS, NULL },
+        { LIBXC_STATIC_END, NULL },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -481,6 +488,7 @@ static void parts_of_vcpus(void **state)
     with(record(LIBXC_VCPU) + 8, 1, "it has no first vCPU");
     with(record(LIBXC_VCPU_EXTENDED) + 8, 1, "vCPU 1 has a part of its state only");
     with(record(LIBXC_VCPU_XSAVE) + 8, 1, "vCPU 1 has a part of its state only");
+    with(record(LIBXC_VCPU_MSRS) + 8, 1, "vCPU 1 has a part of its state only");
     vcpus = 64;
     with(record(LIBXC_VCPU_XSAVE) + 8, 31, "vCPU 31 has a part of its state only");
     with(record(LIBXC_VCPU_XSAVE) + 8, 32, "vCPU 32 of a guest of 64");
@@ -496,7 +504,37 @@ static void vcpus_that_are_refused(void **state)
     assert_true(extended_sets == 1 && xsave_sets == 0);
     vcpu_error = -EINVAL;
     says("the hypervisor refuses the state of vCPU 0");
-    assert_true(extended_sets == 0 && xsave_sets == 0);
+    assert_true(extended_sets == 0 && xsave_sets == 0 && msr_sets == 0);
+}
+
+/* What a guest has set is never left out: it is there as it was, or the guest is not. */
+static void msrs(void **state)
+{
+    const struct libxc_vcpu head = { 0, 0 };
+    const xen_domctl_vcpu_msr_t other = { .index = 0x48, .value = 0x1234 };
+    const xen_domctl_vcpu_msr_t tsc_aux = { .index = msr.index, .value = 7 };
+    uint64_t body[5];
+
+    memcpy(body, &head, sizeof(head));
+    memcpy(body + 1, &tsc_aux, sizeof(tsc_aux));
+    memcpy(body + 3, &other, sizeof(other));
+    instead(LIBXC_VCPU_MSRS, sizeof(body), body, 5);
+    says("the hypervisor refuses what vCPU 0 has in its MSR 48 (1234)");
+    assert_int_equal(msr_sets, 2);
+    instead(LIBXC_VCPU_MSRS, 24, body, 3);
+    says(NULL);
+    assert_true(msr_sets == 1 && restored_msr.value == 7);
+    insert(record(LIBXC_VCPU_MSRS), LIBXC_VCPU_MSRS, 24, body, 3);
+    says("two records of a vCPU's MSRs");
+    make_guest(COUNT);
+    msr_error = -EPERM;
+    assert_int_equal(save(), -EPERM);
+    assert_string_equal(problem.text, "cannot ask for the MSRs of vCPU 0: an error");
+    msr_error = msr_count = 0;
+    keep_tape();                        /* None, and no record of them. */
+    assert_int_equal(bytes[behind(record(LIBXC_VCPU_XSAVE))], LIBXC_END);
+    says(NULL);
+    assert_int_equal(msr_sets, 0);
 }
 
 static void without_vector_registers(void **state)
@@ -574,6 +612,7 @@ int main(void)
         cmocka_unit_test_setup(lists_that_move, with_tape),
         cmocka_unit_test_setup(parts_of_vcpus, with_tape),
         cmocka_unit_test_setup(vcpus_that_are_refused, with_tape),
+        cmocka_unit_test_setup(msrs, with_tape),
         cmocka_unit_test_setup(without_vector_registers, with_tape),
         cmocka_unit_test_setup(whole_batches, with_tape),
         cmocka_unit_test_setup(nothing_can_be_mapped, with_tape),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU of five vCPUs that is saved and restored with all of them at work: one computes and calls
- * another, one lives by its timers, one is stopped and goes on, one ends and is started anew; each
- * is afterwards what it was, and nobody's clock goes back. It says each round, and which life it
- * has. Ends only by a failure; where nobody can save it, it skips. (tests/system/test_save.py, and
- * test_rig.py: on real Xen)
+ * A domU of five vCPUs that is saved and restored with all of them at work: one computes, has an
+ * MSR of its own and calls another, one lives by its timers, one is stopped and goes on, one ends
+ * and is started anew; each is afterwards what it was, and nobody's clock goes back. It says each
+ * round, and which life it has. Ends only by a failure; where nobody can save it, it skips.
+ * (tests/system/test_save.py, and test_rig.py: on real Xen)
  */
 #include "../lib/test.h"
 
@@ -15,6 +15,8 @@
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
+
+#define TSC_AUX 0x1234u                 /* MSR 0xc0000103: what RDTSCP gives beside the time */
 
 enum { MAIN, COMPUTES, TICKS, STOPS, ENDS, VCPUS };
 
@@ -27,14 +29,26 @@ static void did_one(void *who)
     did[(uintptr_t)who]++;
 }
 
+/* Linux finds by it on which CPU a program is. */
+static uint32_t tsc_aux(void)
+{
+    uint32_t aux;
+
+    asm volatile("rdtscp" : "=c" (aux) : : "eax", "edx");
+    return aux;
+}
+
 static void compute(void *unused)
 {
     unsigned int own = 0;
 
+    asm volatile("wrmsr" : : "c" (0xc0000103), "a" (TSC_AUX), "d" (0));
     for (;;) {
         if (smp_call(TICKS, did_one, (void *)COMPUTES))
             break;                              /* its counter stands still, and is missed */
         own++;
+        if (tsc_aux() != TSC_AUX)
+            break;
         for (unsigned int i = 0; i < 10000; i++)
             cpu_relax();
         if (did[COMPUTES] != own)

@@ -4,8 +4,8 @@
  * write and read back, with requests on the ring whenever it may be, a third changes its memory
  * (memory.c; as much as it can with writes=all on its command line), the main thread asks the
  * network who has 10.0.2.2 and wants an answer. It says each round, and which life it has. Ends
- * only by a failure, or with ends=N before round N; without a disk it is bare, and skips.
- * (tests/system/test_save.py)
+ * only by a failure, or with ends=N before round N; with late=MS it takes so long to suspend;
+ * without a disk it is bare, and skips. (tests/system/test_save.py)
  */
 #include "../lib/arp.h"
 #include "../lib/test.h"
@@ -87,6 +87,14 @@ static void ask(struct netport *port)
     events_restore(masked);
 }
 
+static unsigned int late_ms;            /* it has heard that it is to suspend, and takes its time */
+
+static void delay(struct suspend_hook *hook)
+{
+    printk("split-saved: has heard\n");
+    thread_sleep(late_ms * NS_PER_MS);
+}
+
 static void tell(struct suspend_hook *hook, bool restored)
 {
     life += restored;
@@ -112,9 +120,9 @@ static void one_round(unsigned int number)
 
 void test_main(void)
 {
-    char writes[8] = "", ends[8] = "0";
+    char writes[8] = "", ends[8] = "0", late[8] = "0";
     unsigned int last;
-    static struct suspend_hook hook = { .after = tell };
+    static struct suspend_hook hook = { .before = delay, .after = tell };
 
     if (!xs_available())
         test_skip("no XenStore");
@@ -125,7 +133,9 @@ void test_main(void)
     NEED(suspend_when_asked() == 0);
     command_option("writes", writes, sizeof(writes));
     command_option("ends", ends, sizeof(ends));
+    command_option("late", late, sizeof(late));
     last = (unsigned int)strtoul(ends, NULL, 10);
+    late_ms = (unsigned int)strtoul(late, NULL, 10);
     memory_begin(!strcmp(writes, "all"));
     for (unsigned int i = 0; i < WORKERS; i++)
         NEED(thread_create("worker", work, (void *)(uintptr_t)i));
