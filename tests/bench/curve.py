@@ -44,7 +44,7 @@ def findings(build, patch):
 def cost(tools, archive, patch, row):
     if patch not in RUNS:
         return NOT_RUN if patch < min(set(RUNS) - {0}) else WITH_DOM0
-    return compare.run(tools, archive, RUNS[patch], row, compare.MANY)[0]
+    return compare.run(tools, archive, RUNS[patch], [row], compare.MANY)[0][row]
 
 
 def line(points, place, colour):

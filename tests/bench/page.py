@@ -94,12 +94,12 @@ def table(rows, kind=""):
         [line(rows[0], "th")] + [line(row, "td") for row in rows[1:]]) + "</table>"
 
 
-def html(tables, points, rows, conditions):
-    """tables: [(title, [[cell]], [note])]; points: as drawing() has them; rows: (title, whose
-    name, what is done) of each."""
+def html(tables, picture, rows, conditions):
+    """tables: [(title, [[cell]], [note])]; picture: of drawing(); rows: (title, whose name, what is
+    done) of each."""
     parts = ["<h1>One kernel, all the ways to run it</h1>", f"<p>{escape(conditions)}</p>",
              "<h2>Instructions for each operation, by a logarithmic scale</h2>",
-             drawing(points, [row[0] for row in rows])]
+             picture]
     for title, cells, notes in tables:
         parts += [f"<h2>{escape(title)}</h2>", table(cells),
                   "".join(f"<p>{escape(note)}</p>" for note in notes)]

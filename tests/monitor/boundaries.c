@@ -59,17 +59,17 @@ static void write_msr(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static void set_user(void)
+void set_user(const uint8_t *entry)
 {
     set_task();
     write_msr(0xc0000081, (uint64_t)DATA << 48 | (uint64_t)CODE << 32);
-    write_msr(0xc0000082, (uint64_t)system_call);
+    write_msr(0xc0000082, (uint64_t)entry);
     write_msr(0xc0000084, 0x200);
 }
 
 static void begin(void)
 {
-    set_user();
+    set_user(system_call);
     set_chips();
     __asm__ volatile("sti");
 }
