@@ -247,6 +247,7 @@ do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,1 2 3 4 5 6 7 
 FIGURES := bench guests shares floods compare
 do-figures: do-bench do-compare
 	@$(PYTHON) tests/tools/readme.py README.md $(FIGURES:%=$(B)/%.md)
+	$(Q)cp $(B)/compare.svg tests/bench/compare.svg
 guests-test: all peer linux
 	@$(PYTEST) $(PARALLEL) tests/guests $(TESTS)
 system-test: all peer linux rig

@@ -8,7 +8,7 @@ disk and card are dom0's, which has QEMU's.
 """
 import shutil
 
-ROWS = ("disk_write", "disk_read", "net_ping", "net_send")
+ROWS = ("disk_write", "disk_read", "net_round_trip", "net_send")
 ROUNDS = 5
 NO_TWO_ALIKE = "it waits for the host's disk or network: no two runs have the same instructions"
 NO_FRONT_ENDS = "one by one: the front ends come later in the series, when it is batched (8, 9, 10)"

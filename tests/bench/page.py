@@ -8,10 +8,10 @@ COLOURS = ["#1b1b1b", "#1f78b4", "#6fb1dc", "#d95f02", "#e6ab02", "#1b9e77", "#7
 MARKS = ["circle", "square", "square", "diamond", "diamond", "diamond", "triangle", "triangle"]
 LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 84, 34, 980
 
+LETTERS = "<style>text { font: 13px sans-serif; fill: #222 }</style>"     # of a drawing
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 76em; margin: 2em auto; padding: 0 1em; color: #222 }
 svg { width: 100%; height: auto; border: 1px solid #ddd }
-svg text { font: 13px sans-serif; fill: #222 }
 table { border-collapse: collapse; margin: .5em 0; font-size: 13px }
 td, th { border-bottom: 1px solid #ddd; padding: .2em .7em; text-align: right; font-weight: normal }
 th { border-bottom: 2px solid #888; vertical-align: bottom }
@@ -83,7 +83,8 @@ def drawing(points, titles):
             parts.append(f"<g><title>{escape(title)}, {escape(mode)}: {value:,}</title>" +
                          mark(shape, place(value), y + 7 * (which % 3 - 1), colour) + "</g>")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 16}" '
-            f'role="img" aria-label="Instructions for each operation, in each mode">' +
+            f'role="img" aria-label="Instructions for each operation, in each mode">'
+            f'{LETTERS}<rect width="{WIDTH}" height="{bottom + 16}" fill="#fff"/>' +
             "\n".join(parts) + "</svg>")
 
 

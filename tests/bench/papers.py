@@ -20,6 +20,13 @@ MODES = ("native", "trap", "translate", "svm", "emulate")
 EMPTY = "nano_nothing"
 
 
+def own(figures, row, mode):
+    """Instructions, less those of measuring; of a system call the user measures, who runs directly
+    in all these modes, as natively."""
+    where = "native" if row == "nano_syscall" else mode
+    return figures[row, mode]["instructions"] - figures[EMPTY, where]["instructions"]
+
+
 def cell(value):
     return f"{value:,}" if isinstance(value, int) else value
 
@@ -31,9 +38,8 @@ def tables(figures):
     if not rows:
         return []
     lines = [[row.removeprefix("nano_")] +
-             [cell(figures[row, mode]["instructions"] - figures[EMPTY, mode]["instructions"])
-              for mode in MODES] + [cell(value) for value in ADAMS_AGESEN[row]] for row in rows]
+             [cell(own(figures, row, mode)) for mode in MODES] + [cell(value) for value in ADAMS_AGESEN[row]] for row in rows]
     head = ["event", *MODES, "theirs: native", "theirs: software VMM", "theirs: hardware VMM"]
     return [("Beside Adams and Agesen (2006)", [head] + lines, [
-        "ours: instructions, less those of the empty row",
+        "ours: instructions, less those of measuring (a translated kernel's RDTSC is interpreted)",
         "theirs: cycles of a Pentium 4, as published; their hardware VMM had no nested paging"])]
