@@ -6,7 +6,7 @@ import math
 COLOURS = ["#1b1b1b", "#1f78b4", "#6fb1dc", "#d95f02", "#e6ab02", "#1b9e77", "#7b3294",
            "#c2a5cf"]
 MARKS = ["circle", "square", "square", "diamond", "diamond", "diamond", "triangle", "triangle"]
-LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 84, 34, 980
+LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 108, 34, 980
 
 LETTERS = "<style>text { font: 13px sans-serif; fill: #222 }</style>"     # of a drawing
 STYLE = """

@@ -38,8 +38,9 @@ def tables(figures):
     if not rows:
         return []
     lines = [[row.removeprefix("nano_")] +
-             [cell(own(figures, row, mode)) for mode in MODES] + [cell(value) for value in ADAMS_AGESEN[row]] for row in rows]
+             [cell(own(figures, row, mode)) for mode in MODES] +
+             [cell(value) for value in ADAMS_AGESEN[row]] for row in rows]
     head = ["event", *MODES, "theirs: native", "theirs: software VMM", "theirs: hardware VMM"]
     return [("Beside Adams and Agesen (2006)", [head] + lines, [
-        "ours: instructions, less those of measuring (a translated kernel's RDTSC is interpreted)",
+        "ours: instructions, less those of measuring (translate interprets RDTSC)",
         "theirs: cycles of a Pentium 4, as published; their hardware VMM had no nested paging"])]
