@@ -254,6 +254,7 @@ do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,1 2 3 4 5 6 7 
 FIGURES := bench guests shares floods compare
 do-figures: do-bench do-compare
 	@$(PYTHON) tests/tools/readme.py README.md $(FIGURES:%=$(B)/%.md)
+	$(Q)cp $(B)/compare.svg tests/bench/compare.svg
 guests-test: do-find-pytest all peer linux
 	@$(PYTEST) $(PARALLEL) tests/guests $(TESTS)
 system-test: do-find-pytest all peer linux rig

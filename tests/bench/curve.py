@@ -44,7 +44,7 @@ def findings(build, patch):
 def cost(tools, archive, patch, row):
     if patch not in RUNS:
         return NOT_RUN if patch < min(set(RUNS) - {0}) else WITH_DOM0
-    return compare.run(tools, archive, RUNS[patch], row, compare.MANY)[0]
+    return compare.run(tools, archive, RUNS[patch], [row], compare.MANY)[0][row]
 
 
 def line(points, place, colour):
@@ -78,7 +78,7 @@ def drawing(title, series, scale, ticks):
             "circle", left + 200 * number + 8, 40, colour) +
             f'<text x="{left + 200 * number + 20}" y="44">{page.escape(name)}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-            f'aria-label="{page.escape(title)}">' + "\n".join(parts) + "</svg>")
+            f'aria-label="{page.escape(title)}">{page.LETTERS}' + "\n".join(parts) + "</svg>")
 
 
 def series_of(figures, names):

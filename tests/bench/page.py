@@ -6,12 +6,12 @@ import math
 COLOURS = ["#1b1b1b", "#1f78b4", "#6fb1dc", "#d95f02", "#e6ab02", "#1b9e77", "#7b3294",
            "#c2a5cf"]
 MARKS = ["circle", "square", "square", "diamond", "diamond", "diamond", "triangle", "triangle"]
-LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 84, 34, 980
+LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 108, 34, 980
 
+LETTERS = "<style>text { font: 13px sans-serif; fill: #222 }</style>"     # of a drawing
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 76em; margin: 2em auto; padding: 0 1em; color: #222 }
 svg { width: 100%; height: auto; border: 1px solid #ddd }
-svg text { font: 13px sans-serif; fill: #222 }
 table { border-collapse: collapse; margin: .5em 0; font-size: 13px }
 td, th { border-bottom: 1px solid #ddd; padding: .2em .7em; text-align: right; font-weight: normal }
 th { border-bottom: 2px solid #888; vertical-align: bottom }
@@ -83,7 +83,8 @@ def drawing(points, titles):
             parts.append(f"<g><title>{escape(title)}, {escape(mode)}: {value:,}</title>" +
                          mark(shape, place(value), y + 7 * (which % 3 - 1), colour) + "</g>")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 16}" '
-            f'role="img" aria-label="Instructions for each operation, in each mode">' +
+            f'role="img" aria-label="Instructions for each operation, in each mode">'
+            f'{LETTERS}<rect width="{WIDTH}" height="{bottom + 16}" fill="#fff"/>' +
             "\n".join(parts) + "</svg>")
 
 
@@ -94,12 +95,12 @@ def table(rows, kind=""):
         [line(rows[0], "th")] + [line(row, "td") for row in rows[1:]]) + "</table>"
 
 
-def html(tables, points, rows, conditions):
-    """tables: [(title, [[cell]], [note])]; points: as drawing() has them; rows: (title, whose
-    name, what is done) of each."""
+def html(tables, picture, rows, conditions):
+    """tables: [(title, [[cell]], [note])]; picture: of drawing(); rows: (title, whose name, what is
+    done) of each."""
     parts = ["<h1>One kernel, all the ways to run it</h1>", f"<p>{escape(conditions)}</p>",
              "<h2>Instructions for each operation, by a logarithmic scale</h2>",
-             drawing(points, [row[0] for row in rows])]
+             picture]
     for title, cells, notes in tables:
         parts += [f"<h2>{escape(title)}</h2>", table(cells),
                   "".join(f"<p>{escape(note)}</p>" for note in notes)]

@@ -39,6 +39,17 @@ end_of_ %+ name:
         __?SECT?__
 %endmacro
 
+; R8 instructions; RCX is used.
+%macro delay 0
+        mov rcx, r8
+        shr rcx, 1
+        jnc %%even
+        nop
+%%even: inc rcx
+%%loop: dec rcx
+        jnz %%loop
+%endmacro
+
 section .data.sequences
 global sequences
 align 8
@@ -46,20 +57,30 @@ sequences:
 section .data.steps
 align 8
 
-; round(sequence's first instruction, delay in instructions): the result, or -1: the interrupt came
-; before, and abandoned() what was going on.
+; round(sequence's first instruction, delay in instructions, whether in user mode): the result, or
+; -1: the interrupt came before, and abandoned() what was going on.
 section .text
 global round, round_ready, round_out, abandoned
 round:  push rbx
         push rbp
         mov [stack], rsp
-        mov rcx, rsi
-        shr rcx, 1
-        jnc .even
-        nop
-.even:  inc rcx
-.loop:  dec rcx
-        jnz .loop
+        mov r8, rsi
+        test edx, edx
+        jz .delay
+        mov eax, .back                  ; where system calls go meanwhile
+        call set_entry
+        mov rcx, USER
+        add rcx, user_delay - user_page
+        pushfq
+        pop r11
+        cli
+        o64 sysret
+.back:  mov eax, system_call
+        call set_entry
+        sti
+        jmp .ready
+.delay: delay
+.ready: nop
 round_ready:
         mov ebp, workspace
         xor eax, eax
@@ -70,8 +91,16 @@ round_out:
         ret
 abandoned:
         mov rsp, [stack]
+        mov eax, system_call
+        call set_entry
         mov rax, -1
         jmp round_out
+
+set_entry:
+        mov ecx, 0xc0000082
+        xor edx, edx
+        wrmsr
+        ret
 
 ; More than a block of the translator has, with flags that go through all of it.
 sequence plain
@@ -249,6 +278,11 @@ user_page:
         step MUST, inc eax
         step MUST, inc eax
         step MUST, syscall
+global user_delay, user_delayed
+user_delay:
+        delay
+        syscall
+user_delayed:
 section .text
         %define offset
 global system_call

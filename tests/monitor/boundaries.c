@@ -16,17 +16,19 @@ struct sequence {
     const struct step *first, *last;
 };
 
+#define USER 0x10000000000ull           /* where the page of user code is for the user */
 enum {
     STEPS = 80, TRIES = 1000,
-    LONGEST = 80000,                    /* instructions until the timer's interrupt, at most */
-    COUNT = 60,                         /* of the timer: 50 us */
+    LONGEST = 240000,                   /* instructions until the timer's interrupt, at most */
+    COUNT = 200,                        /* of the timer: 168 us; real Xen needs most of it */
 };
 
 extern const struct sequence sequences[];
 extern const uint8_t system_call[];
 extern uint64_t workspace[64];
-uint64_t round(uint64_t sequence, uint64_t delay);
+uint64_t round(uint64_t sequence, uint64_t delay, bool in_user_mode);
 extern const uint8_t round_ready[], round_out[], abandoned[];
+extern const uint8_t user_page[], user_delay[], user_delayed[];
 
 static volatile uint64_t came;
 static struct frame seen;
@@ -38,6 +40,12 @@ void interrupt(struct frame *frame)
     came++;
     seen = *frame;
     seen_rcx = ((const uint64_t *)frame)[-2];           /* as hostile's entry saves it */
+    if (frame->rip - USER - (uint64_t)(user_delay - user_page) <
+        (uint64_t)(user_delayed - user_delay)) {
+        frame->cs = CODE;
+        frame->ss = DATA;
+        frame->rip = (uint64_t)round;
+    }
     if (frame->rip - (uint64_t)round < (uint64_t)round_ready - (uint64_t)round)
         frame->rip = (uint64_t)abandoned;
 }
@@ -59,17 +67,17 @@ static void write_msr(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static void set_user(void)
+void set_user(const uint8_t *entry)
 {
     set_task();
     write_msr(0xc0000081, (uint64_t)DATA << 48 | (uint64_t)CODE << 32);
-    write_msr(0xc0000082, (uint64_t)system_call);
+    write_msr(0xc0000082, (uint64_t)entry);
     write_msr(0xc0000084, 0x200);
 }
 
 static void begin(void)
 {
-    set_user();
+    set_user(system_call);
     set_chips();
     __asm__ volatile("sti");
 }
@@ -94,14 +102,19 @@ static uint64_t sum(void)
 
 struct expected { uint64_t result, sum; };
 
-static struct expected run(const struct sequence *s, uint64_t delay)
+static struct expected run(const struct sequence *s, uint64_t delay, bool in_user_mode)
 {
     struct expected e;
 
-    fill();
-    e.result = round(s->start, delay);
+    e.result = round(s->start, delay, in_user_mode);
     e.sum = sum();
     return e;
+}
+
+static struct expected undisturbed(const struct sequence *s)
+{
+    fill();
+    return run(s, 0, false);
 }
 
 static void set_timer(uint8_t count)
@@ -150,15 +163,17 @@ static void complain(const struct sequence *s, unsigned int step, const char *wh
 }
 
 /* Where the interrupt came: -1: before the sequence, 0..: at that step, their count: after it. */
-static int try(const struct sequence *s, uint64_t delay, const struct expected *expected)
+static int try(const struct sequence *s, uint64_t delay, bool in_user_mode,
+               const struct expected *expected)
 {
     struct expected found;
     unsigned int step;
 
     set_timer(1);                       /* so that all before this is the same each time */
     wait();
+    fill();
     set_timer(COUNT);
-    found = run(s, delay);
+    found = run(s, delay, in_user_mode);
     wait();
     step = step_at(s, seen.rip);
     if (came != 1)
@@ -194,15 +209,17 @@ static uint64_t chance(uint64_t limit)
 }
 
 /* The delay goes up and down by chance, by ever more in one direction and by much less after a
- * turn: so it comes close from anywhere, and goes to and fro there. */
+ * turn: so it comes close from anywhere, and goes to and fro there. It is passed in user mode for a
+ * step there: where the kernel is interpreted, an instruction of its own is too long a step. */
 static void find(const struct sequence *s, unsigned int step, const struct expected *expected)
 {
-    static uint64_t delay;
-    uint64_t stride = 4;
+    static uint64_t delays[2];
+    const bool in_user_mode = s->first[step].rip - USER < 4096;
+    uint64_t stride = 4, delay = delays[in_user_mode];
     bool was_later = false;
 
     for (unsigned int turn = 0; wanted(&s->first[step], step); turn++) {
-        int where = try(s, delay, expected);
+        int where = try(s, delay, in_user_mode, expected);
         bool is_later = where >= (int)step;
         uint64_t by = 1 + chance(stride);
         if (turn == TRIES)
@@ -217,11 +234,12 @@ static void find(const struct sequence *s, unsigned int step, const struct expec
             stride = LONGEST / 8;
         was_later = is_later;
     }
+    delays[in_user_mode] = delay;
 }
 
 static void all_of(const struct sequence *s)
 {
-    const struct expected expected = run(s, 0);
+    const struct expected expected = undisturbed(s);
 
     for (unsigned int i = 0; i < STEPS; i++)
         hit[i] = within[i] = false;
@@ -242,9 +260,9 @@ void interrupts(void)
 {
     begin();
     for (const struct sequence *s = sequences; s->start; s++) {
-        const struct expected expected = run(s, 0);
+        const struct expected expected = undisturbed(s);
         for (unsigned int i = 0; i < 40; i++)
-            (void)try(s, chance(LONGEST / 4), &expected);
+            (void)try(s, chance(LONGEST / 4), i & 1, &expected);
     }
     __asm__ volatile("cli");
 }

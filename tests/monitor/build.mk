@@ -15,8 +15,8 @@ $(B)/hostile-obj/%.asm.o: tests/monitor/%.asm
 	$(Q)$(call assemble)
 
 # In this order: the page of user code begins with that of boundaries.asm.
-HOSTILE_OBJ := $(patsubst %,$(B)/hostile-obj/%.o,entry.asm boundaries.asm modes.asm hostile \
-                                                boundaries modes)
+HOSTILE_OBJ := $(patsubst %,$(B)/hostile-obj/%.o,entry.asm boundaries.asm modes.asm nano.asm \
+                                                hostile boundaries modes nano)
 $(HOSTILE): $(HOSTILE_OBJ) tests/monitor/kernel.ld
 	$(say) LD $@
 	@mkdir -p $(@D)

@@ -36,7 +36,9 @@ void off(void);
         resume = 0; \
         caught != before_; })
 
-/* boundaries.c: the timer's interrupt; the trial, and the same without a claim to be complete */
+/* boundaries.c: what SYSCALL goes to, without interrupts */
+void set_user(const uint8_t *entry);
+/* the timer's interrupt; the trial, and the same without a claim to be complete */
 void interrupt(struct frame *frame);
 void boundaries(void);
 void interrupts(void);
@@ -47,5 +49,8 @@ void modes(void);
 void registers(void);
 void addresses(void);
 void paging_off(void);
+
+/* nano.c: words: "ROUNDS ROW..." */
+void nano(const char *words);
 
 #endif
