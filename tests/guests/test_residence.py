@@ -26,7 +26,7 @@ PLUGIN = machine.BUILD / "residence.so"
 
 @pytest.fixture(scope="module")
 def symbols():
-    rows = subprocess.run(["nm", "-n", machine.BUILD / "domus.elf"],
+    rows = subprocess.run(["nm", "-n", machine.SHIPPED.path],
                           capture_output=True, text=True, check=True).stdout.split("\n")
     return {name: int(address, 16)
             for address, _, name in (row.split() for row in rows if len(row.split()) == 3)}
@@ -55,7 +55,7 @@ def test_residence(name, symbols):
     guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
     wanted = test_guests.wishes(name)
     with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
-                         hypervisor=test_guests.on_cpu(machine.DOMUS, wanted),
+                         hypervisor=test_guests.on_cpu(machine.SHIPPED, wanted),
                          **test_guests.devices(f"residence-{name}", wanted, smp=1)) as box:
         result = box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
         assert box.which == 0 and "SUCCESS" in result.group(0), box.tail()

@@ -98,10 +98,11 @@ class Hypervisor:
 
 
 LOADER = BUILD / "loader.elf"
-# The image that ships (DEBUG=1: the other one), the same by GRUB, and the one whose locks are
-# watched.
-DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")),
-                   [], "max")
+# The image that ships; what is tested (DEBUG=1: the other one), the same by GRUB; and the one whose
+# locks are watched.
+SHIPPED = Hypervisor("domus", BUILD / "domus.elf", [], "max")
+DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", SHIPPED.path)), [],
+                   "max")
 BY_GRUB = Hypervisor("domus", DOMUS.path, [], "max", grub=True)
 WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
 # Real Xen. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's
