@@ -250,13 +250,14 @@ void events_dump(struct domain *d)
     static const char *const names[] = {
         "closed", "unbound", "interdomain", "pirq", "virq", "ipi"
     };
+    uint32_t used = 0;
     for (uint32_t port = 1; port < d->events.limit; port++) {
         struct evtchn *c = event_channel(d, port);
         if (!c) {
             port |= PER_BUCKET - 1;
             continue;
         }
-        if (c->state == EVTCHNSTAT_closed)
+        if (c->state == EVTCHNSTAT_closed || used++ >= DUMP_LINES)
             continue;
         printk("d%u port %u: %s %u, vcpu %u%s%s", d->id, port, names[c->state], c->number, c->vcpu,
                event_port_pending(d, port) ? ", pending" : "",
@@ -264,4 +265,6 @@ void events_dump(struct domain *d)
         if (c->state == EVTCHNSTAT_interdomain)
             printk("  of d%u", c->remote->id);
     }
+    if (used > DUMP_LINES)
+        printk("d%u: and %u ports more", d->id, used - DUMP_LINES);
 }

@@ -379,6 +379,7 @@ void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool
 void grants_dump(struct domain *d)
 {
     const struct grant_table *gt = d->grants;
+    uint32_t used = 0;
     if (!gt) return;
     printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u), %u mappings of"
            " domains that are gone", d->id, gt->frames, gt->max_frames, gt->maptrack_frames,
@@ -387,8 +388,10 @@ void grants_dump(struct domain *d)
         if (!gt->slots[i / ENTRIES_PER_FRAME].used)
             continue;
         const struct active *a = active_of(gt, i);
-        if (a->readers || a->writers)
+        if ((a->readers || a->writers) && used++ < DUMP_LINES)
             printk("  ref %u: frame %lx used by d%u, %u readers, %u writers", i, a->frame.n,
                    a->peer, a->readers, a->writers);
     }
+    if (used > DUMP_LINES)
+        printk("  and %u more", used - DUMP_LINES);
 }

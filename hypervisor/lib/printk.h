@@ -23,6 +23,9 @@ void printk_at(int level, const char *format, ...) __attribute__((format(printf,
 #define log_warn(...)   printk_at(LOG_WARN, __VA_ARGS__)
 #define log_debug(...)  printk_at(LOG_DEBUG, __VA_ARGS__)
 
+/* Of a list that a guest chooses the length of, so many lines are said: ring 0 waits for them. */
+#define DUMP_LINES 64u
+
 int vsnprintf(char *buffer, size_t size, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 int snprintf(char *buffer, size_t size, const char *format, ...)

@@ -406,6 +406,17 @@ static void the_list(void **state)
                                 "d1 port 2: virq 0, vcpu 1, masked\n"
                                 "d1 port 4: ipi 0, vcpu 0, pending, masked\n"
                                 "d1 port 599: ipi 0, vcpu 0\n");
+    /* Not more than one wants to wait for. */
+    for (int i = 1; i <= 64; i++)
+        assert_int_equal(ipi(&control, 0), i);
+    *logged = '\0';
+    events_dump(&control);
+    assert_null(strstr(logged, "more"));
+    assert_int_equal(ipi(&control, 0), 65);
+    assert_int_equal(ipi(&control, 0), 66);
+    *logged = '\0';
+    events_dump(&control);
+    assert_non_null(strstr(logged, "d0 port 64: ipi 0, vcpu 0\nd0: and 2 ports more\n"));
 }
 
 /* FIFO channels: refused, wrong calls first. */

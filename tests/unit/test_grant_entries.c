@@ -364,6 +364,29 @@ static void what_is_in_use(void **state)
     assert_int_equal(unmaps(d, 0, (OWNERS + 3) << 12), GNTST_okay);
 }
 
+/* Every entry can be in use: the operator is not told all of them. */
+static void not_more_than_one_waits_for(void **state)
+{
+    mfn_t frame;
+
+    for (grant_ref_t i = 8; i < 74; i++) {
+        grant(i, ACCESS, 2, OWNERS);
+        assert_int_equal(grant_acquire(&owner, i, 2, false, &frame), GNTST_okay);
+    }
+    *logged = '\0';
+    grants_dump(&owner);
+    assert_non_null(strstr(logged, "  ref 71: frame 10 used by d2, 1 readers, 0 writers\n"
+                                   "  and 2 more\n"));
+    grant_release(&owner, 72, false);
+    grant_release(&owner, 73, false);
+    *logged = '\0';
+    grants_dump(&owner);
+    assert_null(strstr(logged, "more"));
+    for (grant_ref_t i = 8; i < 72; i++)
+        grant_release(&owner, i, false);
+    all_is_given_back();
+}
+
 static void tables(void **state)
 {
     static const struct { int32_t frames, maptrack; uint32_t is, is_maptrack; } limits[] = {
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_end_in_small_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_in_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(not_more_than_one_waits_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tables, set_up, tear_down),
     };
 
