@@ -77,6 +77,36 @@ def test_help_of_what_make_calls(tool):
     assert not (ROOT / "--help").exists()
 
 
+def test_a_function_that_there_is_not(tmp_path):
+    """TEST=NAME of a unit test: nothing run is nothing passed."""
+    (tmp_path / "test.c").write_text("""
+        #include <setjmp.h>
+        #include <stdarg.h>
+        #include <stddef.h>
+        #include <stdint.h>
+        #include <cmocka.h>
+        static void one(void **state) { (void)state; }
+        static void two(void **state) { (void)state; }
+        int main(void)
+        {
+            const struct CMUnitTest first[] = { cmocka_unit_test(one) };
+            const struct CMUnitTest second[] = { cmocka_unit_test(two) };
+            return cmocka_run_group_tests(first, NULL, NULL) +
+                   cmocka_run_group_tests(second, NULL, NULL);
+        }""")
+    flags = re.search(r"^CHOOSES +:= (.*)", (ROOT / "tests/build.mk").read_text(), re.M)[1]
+    made = run("gcc", "-o", tmp_path / "test", tmp_path / "test.c", ROOT / "tests/unit/chosen.c",
+               flags, "-lcmocka")
+    assert made.returncode == 0, made.stderr
+    for name, status, ran in ((None, 0, ["one", "two"]), ("two", 0, ["two"]),
+                              ("o*", 0, ["one"]), ("three", 1, [])):
+        done = subprocess.run([tmp_path / "test"], capture_output=True, text=True,
+                              env=os.environ | ({"TEST": name} if name else {}))
+        said = done.stdout + done.stderr
+        assert done.returncode == status and re.findall(r"RUN +\] (\w+)", said) == ran, said
+        assert (status == 1) == ("TEST=three: no test here has that name" in said)
+
+
 def test_an_unknown_dom0():
     found = run("make", "-n", "DEPS=present", "DOM0=bsd", "run")
     assert found.returncode == 2
