@@ -5,9 +5,9 @@
  * touched and nothing more, however the tree changes meanwhile; if what it has touched changes, it
  * can only fail, and what it still sees of that does not matter.
  *
- * Its end is in three steps: is all that was touched as it was (shadow_valid)? Would everything
- * succeed, and is all memory there (shadow_prepare)? Then it is done, and cannot fail
- * (shadow_perform).
+ * Its end is in three steps: is all that was touched as it was (shadows_valid)? Would everything
+ * succeed, and is all memory there (shadows_prepare)? Then it is done, and cannot fail
+ * (shadows_perform).
  */
 #ifndef DOM0_XENSTORE_SHADOW_H
 #define DOM0_XENSTORE_SHADOW_H
