@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import tty
 
 import host
@@ -24,6 +25,7 @@ GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
 COMMANDS = GDBINIT.with_name("gdb_domus.py")
 # the serial line of the machine under the debugger: a socket in the folder that keeps our state
 LINE = "gdb-serial"
+SECONDS_TO_END = 5
 HELP = "`help domus` lists commands for domains, page tables and symbols of guests."
 
 
@@ -128,17 +130,28 @@ def debug(state, options, more, first):
         line.unlink(missing_ok=True)
 
 
+def pass_on(problems):
+    """What QEMU says is wrong; not that it ends, which is our doing."""
+    for line in problems:
+        if b"terminating on signal" not in line:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+
+
 def under(command, debugger, port, first, **more):
     """The machine, with the debugger at this terminal until it ends."""
     child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent,
-                             **more)
+                             stderr=subprocess.PIPE, **more)
+    listener = threading.Thread(target=pass_on, args=(child.stderr,), daemon=True)
+    listener.start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
         with own_keys():
             subprocess.run([debugger, "-q", "-ex", f"target remote 127.0.0.1:{port}", *first],
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
-        child.terminate()
+        child.terminate()                   # it dies with us, at the latest
+        listener.join(timeout=SECONDS_TO_END)
 
 
 def replay(folder, words, first):
