@@ -156,11 +156,20 @@ while signal.sigwait({signal.SIGINT}):
     print("stopped", flush=True)
 """
 
+# It waits for a debugger.
+EMULATOR = """#!/usr/bin/env python3
+import re, socket, sys, time
+
+port = int(re.search(r"tcp:127.0.0.1:([0-9]+)", " ".join(sys.argv))[1])
+server = socket.create_server(("127.0.0.1", port))
+time.sleep(60)
+"""
+
 
 def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
     """make, which waits for the debugger's end, would call it an error. The two programs are small
     ones of the same names."""
-    for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", "#!/bin/sh\nexec sleep 60\n")):
+    for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", EMULATOR)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     for name in ("domus.elf", "dom0.elf", "loader.elf", "archive.tar", "disk.img"):
