@@ -84,7 +84,7 @@ static void window_submit(struct blockdev *device, struct block_request *request
 {
     struct block_window *window = device->context;
 
-    /* inside the window by block_submit, so inside the whole by window_open */
+    /* inside the window by block_submit, so inside the whole by block_window_open */
     request->sector += window->first;
     window->whole->submit(window->whole, request);
 }

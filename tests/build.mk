@@ -21,6 +21,7 @@ HEADER_z := zlib.h
 HEADER_Zydis := Zydis/Zydis.h
 HEADER_xlutil := libxlutil.h
 UNIT_SHARED := $(B)/unit/refusals.o $(B)/unit/chosen.o
+CHOOSES     := -Wl,--wrap=_cmocka_run_group_tests
 define unit_rules
 UNIT_FOLDER_$(1) := $(call unit_folder,$($(1).cflags))
 UNIT_CFLAGS_$$(UNIT_FOLDER_$(1)) := $($(1).cflags)
@@ -31,7 +32,7 @@ $$(UNIT_FOLDER_$(1))tests/unit/test_$(1).o: | \
 $$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(UNIT_SHARED)
 	$$(say) LD $$@
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -fsanitize=address,undefined $($(1).ldflags) -o $$@ $$^ -lcmocka \
+	$$(Q)$$(CC) -fsanitize=address,undefined $(CHOOSES) $($(1).ldflags) -o $$@ $$^ -lcmocka \
 	    $($(1).libraries:%=-l%)
 	$$(call remember,$$^)
 endef

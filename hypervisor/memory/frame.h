@@ -65,7 +65,7 @@ bool frame_try_get(mfn_t m, struct domain_memory *owner) must_check;
 void frame_put(mfn_t m);
 
 /* A reference and a type reference. Only for types that need no walk: FRAME_WRITABLE,
- * FRAME_SEGDESC, FRAME_READONLY; page tables are validate.h's. -EINVAL, -EBUSY (half way in or out
+ * FRAME_SEGDESC, FRAME_READONLY; page tables are mmu.h's. -EINVAL, -EBUSY (half way in or out
  * of being a page table). */
 int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t) must_check;
 void frame_put_type(mfn_t m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exceptions: the trap table, and what happens with a trap: a handler of the kernel's, a fixup of
- * try_read and friends, catch_trap, or the end with all registers on the console. lib/entry.asm
+ * try_read64 and friends, catch_trap, or the end with all registers on the console. lib/entry.asm
  * calls trap_dispatch with the frame.
  */
 #include <pvguest/console.h>

@@ -15,6 +15,8 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
+import time
 import tty
 
 import host
@@ -24,6 +26,7 @@ GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
 COMMANDS = GDBINIT.with_name("gdb_domus.py")
 # the serial line of the machine under the debugger: a socket in the folder that keeps our state
 LINE = "gdb-serial"
+SECONDS_TO_BEGIN, SECONDS_TO_END = 30, 5
 HELP = "`help domus` lists commands for domains, page tables and symbols of guests."
 
 
@@ -128,17 +131,39 @@ def debug(state, options, more, first):
         line.unlink(missing_ok=True)
 
 
+def pass_on(problems):
+    """What QEMU says is wrong; not that it ends, which is our doing."""
+    for line in problems:
+        if b"terminating on signal" not in line:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+
+
+def listens(port):
+    """Whether somebody waits at that port of 127.0.0.1 (a look at it would be a debugger's)."""
+    return f" 0100007F:{port:04X} 00000000:0000 0A " in pathlib.Path("/proc/net/tcp").read_text()
+
+
 def under(command, debugger, port, first, **more):
     """The machine, with the debugger at this terminal until it ends."""
     child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent,
-                             **more)
+                             stderr=subprocess.PIPE, **more)
+    listener = threading.Thread(target=pass_on, args=(child.stderr,), daemon=True)
+    listener.start()
+    begun = time.monotonic()
+    while not listens(port) and time.monotonic() - begun < SECONDS_TO_BEGIN:
+        if child.poll() is not None:        # gdb would look for it for long, and ask for words then
+            listener.join(timeout=SECONDS_TO_END)
+            raise host.Refused("QEMU has not started the machine, and says why above")
+        time.sleep(0.05)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
         with own_keys():
             subprocess.run([debugger, "-q", "-ex", f"target remote 127.0.0.1:{port}", *first],
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
-        child.terminate()
+        child.terminate()                   # it dies with us, at the latest
+        listener.join(timeout=SECONDS_TO_END)
 
 
 def replay(folder, words, first):

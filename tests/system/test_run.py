@@ -86,6 +86,9 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(r"SIGINT.*\(gdb\) ")
         gdb.sendline("quit")
         gdb.expect(pexpect.EOF)
+        assert "qemu" not in gdb.before                 # it has ended because we wanted it to
+        assert re.search("-nonsense: invalid option.*domus-run: QEMU has not started the machine",
+                         typed(log, "--gdb", "--qemu=-nonsense").read(), re.S)
 
 
 def answer(child, line, *patterns):

@@ -77,6 +77,36 @@ def test_help_of_what_make_calls(tool):
     assert not (ROOT / "--help").exists()
 
 
+def test_a_function_that_there_is_not(tmp_path):
+    """TEST=NAME of a unit test: nothing run is nothing passed."""
+    (tmp_path / "test.c").write_text("""
+        #include <setjmp.h>
+        #include <stdarg.h>
+        #include <stddef.h>
+        #include <stdint.h>
+        #include <cmocka.h>
+        static void one(void **state) { (void)state; }
+        static void two(void **state) { (void)state; }
+        int main(void)
+        {
+            const struct CMUnitTest first[] = { cmocka_unit_test(one) };
+            const struct CMUnitTest second[] = { cmocka_unit_test(two) };
+            return cmocka_run_group_tests(first, NULL, NULL) +
+                   cmocka_run_group_tests(second, NULL, NULL);
+        }""")
+    flags = re.search(r"^CHOOSES +:= (.*)", (ROOT / "tests/build.mk").read_text(), re.M)[1]
+    made = run("gcc", "-o", tmp_path / "test", tmp_path / "test.c", ROOT / "tests/unit/chosen.c",
+               flags, "-lcmocka")
+    assert made.returncode == 0, made.stderr
+    for name, status, ran in ((None, 0, ["one", "two"]), ("two", 0, ["two"]),
+                              ("o*", 0, ["one"]), ("three", 1, [])):
+        done = subprocess.run([tmp_path / "test"], capture_output=True, text=True,
+                              env=os.environ | ({"TEST": name} if name else {}))
+        said = done.stdout + done.stderr
+        assert done.returncode == status and re.findall(r"RUN +\] (\w+)", said) == ran, said
+        assert (status == 1) == ("TEST=three: no test here has that name" in said)
+
+
 def test_an_unknown_dom0():
     found = run("make", "-n", "DEPS=present", "DOM0=bsd", "run")
     assert found.returncode == 2
@@ -126,11 +156,20 @@ while signal.sigwait({signal.SIGINT}):
     print("stopped", flush=True)
 """
 
+# It waits for a debugger.
+EMULATOR = """#!/usr/bin/env python3
+import re, socket, sys, time
+
+port = int(re.search(r"tcp:127.0.0.1:([0-9]+)", " ".join(sys.argv))[1])
+server = socket.create_server(("127.0.0.1", port))
+time.sleep(60)
+"""
+
 
 def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
     """make, which waits for the debugger's end, would call it an error. The two programs are small
     ones of the same names."""
-    for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", "#!/bin/sh\nexec sleep 60\n")):
+    for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", EMULATOR)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     for name in ("domus.elf", "dom0.elf", "loader.elf", "archive.tar", "disk.img"):

@@ -9,7 +9,7 @@
  *
  * Handlers are those of all vCPUs, and run where the exception was.
  *
- * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read and
+ * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read64 and
  * friends.
  */
 #ifndef PVGUEST_TRAPS_H
@@ -97,7 +97,7 @@ void PVGUEST_NAME(die)(const struct trap_frame *frame, const char *why)
 
 /*
  * Fault-tolerant access: reads or writes that may hit anything. Return 0, or -EFAULT when the CPU
- * faulted; a faulting try_copy_* has copied some first part. These serve a kernel's copyin and
+ * faulted; a faulting try_copy has copied some first part. These serve a kernel's copyin and
  * tests that poke at forbidden addresses.
  */
 int try_read64(const void *address, uint64_t *value);

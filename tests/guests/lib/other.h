@@ -76,7 +76,7 @@ void other_end(struct other *o);
 /* The hypercall, made by the other domain; waits for its result. */
 long other_call(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3,
                 uint64_t a4);
-/* The same in two halves: whether it is done, result by other_result. */
+/* The same in two halves: asks; whether it has been done. */
 void other_ask(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3,
                uint64_t a4);
 bool other_done(const struct other *o);
