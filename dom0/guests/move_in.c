@@ -29,6 +29,7 @@
 static struct {
     bool started, on, changed;
     uint32_t only;
+    const struct domain *comes;         /* All of it is here, but not the word that it may run. */
     /* Those that came to run here, round and round: more than may come while one is asked for. */
     uint8_t ran[RAN][MOVE_ID];
     unsigned count;
@@ -113,11 +114,13 @@ static int let_go(struct arrival *arrival, struct problem *problem)
     uint32_t go;
     int error = say(arrival->wire, MOVE_READY, "");
 
+    receiver.comes = arrival->domain;
     error = error ? error : wire_read(arrival->wire, &go, sizeof(go), WIRE_PATIENCE_NS);
     if (error)
         problem_set(problem, error, "%s", wire_problem(error));
     else if (go != MOVE_GO)
         error = problem_set(problem, -EINVAL, "it does not speak as Domus");
+    receiver.comes = NULL;
     domains_begin();
     arrival->domain->saving = false;
     error = error ? error : domain_unpause(arrival->domain->domid);
@@ -214,7 +217,7 @@ static void serve(struct wire *wire, struct arrival *arrival)
 
 static bool has_changed(void)
 {
-    return receiver.changed;
+    return receiver.changed || (receiver.comes && receiver.comes->unwanted);
 }
 
 static void receive(void *argument)
