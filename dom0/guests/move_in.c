@@ -9,6 +9,7 @@
  * have; that only while dom0 has more than guests leave it anyway.
  */
 #include "dom0/bucket.h"
+#include "dom0/config/address.h"
 #include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/save/save.h"
@@ -195,11 +196,9 @@ static bool has_run(const uint8_t id[MOVE_ID])
 
 static void serve(struct wire *wire, struct arrival *arrival)
 {
-    uint32_t from = own_endpoint.stream.peer.address;
-    char name[20];
+    char from[ADDRESS_TEXT];
 
-    snprintf(name, sizeof(name), "%u.%u.%u.%u", from >> 24, from >> 16 & 255, from >> 8 & 255,
-             from & 255);
+    address_text(own_endpoint.stream.peer.address, from);
     *arrival = (struct arrival){ .wire = wire };
     if (wire_read(wire, &arrival->hello, sizeof(arrival->hello), HELLO_NS)) {
         wire_end(wire, false);
@@ -211,7 +210,7 @@ static void serve(struct wire *wire, struct arrival *arrival)
         say(wire, has_run(arrival->hello.id) ? MOVE_DONE : MOVE_NEVER_RAN, "");
         wire_end(wire, true);
     } else {
-        arrive(arrival, name);
+        arrive(arrival, from);
     }
 }
 
