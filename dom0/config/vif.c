@@ -4,6 +4,7 @@
  * can be too large.
  */
 #include "dom0/config/vif.h"
+#include "dom0/config/address.h"
 #include <abi/sums.h>
 
 #define USECS 1000000ull                /* In a second. */
@@ -91,15 +92,8 @@ const char *vif_parse_rate(const char *text, uint64_t *bytes, uint32_t *usecs)
 
 static bool take_address(const char **at, uint32_t *address)
 {
-    *address = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t part;
-
-        if ((i && *(*at)++ != '.') || !take_digits(at, 10, &part) || part > 255)
-            return refused(false);
-        *address = *address << 8 | (uint32_t)part;
-    }
-    return (*address && (!**at || **at == ' ')) || refused(false);
+    return address_take(at, address) &&
+           ((*address && (!**at || **at == ' ')) || refused(false));
 }
 
 bool vif_parse_addresses(const char *text, uint32_t address[VIF_MAX_ADDRESSES], unsigned *count)

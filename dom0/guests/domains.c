@@ -311,17 +311,27 @@ void domains_unlock(void)
     mutex_unlock(&lock);
 }
 
+/* Somebody else has it, who ends it by himself, or gives it up. */
+static bool is_others(struct domain *domain)
+{
+    domain->unwanted = true;
+    return domain->leaving || domain->saving;
+}
+
 int domains_destroy(const char *name, struct problem *problem)
 {
     struct domain *domain;
+    bool known = false;
 
     mutex_lock(&lock);
-    while ((domain = domains_find(name)) && (domain->leaving || domain->saving))
+    while ((domain = domains_find(name)) && is_others(domain)) {
+        known = true;
         let_others();
+    }
     if (domain)
         domains_end(domain);
     mutex_unlock(&lock);
-    return domain ? 0 : domains_unknown(name, problem);
+    return domain || known ? 0 : domains_unknown(name, problem);
 }
 
 void domains_destroy_all(void)
@@ -330,7 +340,7 @@ void domains_destroy_all(void)
     while (domains) {
         struct domain *domain = domains;
 
-        while (domain && (domain->leaving || domain->saving))
+        while (domain && is_others(domain))
             domain = domain->next;
         if (domain)
             domains_end(domain);

@@ -27,6 +27,7 @@ struct domain {
     struct devices *devices;
     bool ended;                         /* Shut down or crashed. */
     bool saving;                        /* Its end, if it suspends itself, is none. */
+    bool unwanted;                      /* It is to be destroyed: who has it come gives up. */
     bool asked;                         /* To end, with the machine; and it can. */
     enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
     /* Being torn down: its parts go one by one, look at none of them. */

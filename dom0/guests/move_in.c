@@ -9,6 +9,7 @@
  * have; that only while dom0 has more than guests leave it anyway.
  */
 #include "dom0/bucket.h"
+#include "dom0/config/address.h"
 #include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/save/save.h"
@@ -28,6 +29,7 @@
 static struct {
     bool started, on, changed;
     uint32_t only;
+    const struct domain *comes;         /* All of it is here, but not the word that it may run. */
     /* Those that came to run here, round and round: more than may come while one is asked for. */
     uint8_t ran[RAN][MOVE_ID];
     unsigned count;
@@ -112,11 +114,13 @@ static int let_go(struct arrival *arrival, struct problem *problem)
     uint32_t go;
     int error = say(arrival->wire, MOVE_READY, "");
 
+    receiver.comes = arrival->domain;
     error = error ? error : wire_read(arrival->wire, &go, sizeof(go), WIRE_PATIENCE_NS);
     if (error)
         problem_set(problem, error, "%s", wire_problem(error));
     else if (go != MOVE_GO)
         error = problem_set(problem, -EINVAL, "it does not speak as Domus");
+    receiver.comes = NULL;
     domains_begin();
     arrival->domain->saving = false;
     error = error ? error : domain_unpause(arrival->domain->domid);
@@ -191,11 +195,9 @@ static bool has_run(const uint8_t id[MOVE_ID])
 
 static void serve(struct wire *wire, struct arrival *arrival)
 {
-    uint32_t from = own_endpoint.stream.peer.address;
-    char name[20];
+    char from[ADDRESS_TEXT];
 
-    snprintf(name, sizeof(name), "%u.%u.%u.%u", from >> 24, from >> 16 & 255, from >> 8 & 255,
-             from & 255);
+    address_text(own_endpoint.stream.peer.address, from);
     *arrival = (struct arrival){ .wire = wire };
     if (wire_read(wire, &arrival->hello, sizeof(arrival->hello), HELLO_NS)) {
         wire_end(wire, false);
@@ -207,13 +209,13 @@ static void serve(struct wire *wire, struct arrival *arrival)
         say(wire, has_run(arrival->hello.id) ? MOVE_DONE : MOVE_NEVER_RAN, "");
         wire_end(wire, true);
     } else {
-        arrive(arrival, name);
+        arrive(arrival, from);
     }
 }
 
 static bool has_changed(void)
 {
-    return receiver.changed;
+    return receiver.changed || (receiver.comes && receiver.comes->unwanted);
 }
 
 static void receive(void *argument)

@@ -38,6 +38,15 @@ static void show_warnings(const char *file, const struct config_warnings *warnin
         printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
 }
 
+/* Looks at every file's header: others have their turn behind that. */
+static int find(const struct archive *files, const char *name, struct archive_file *file)
+{
+    int error = archive_find(files, name, file);
+
+    thread_yield();
+    return error;
+}
+
 int recipe_read(const struct archive *files, const char *file, const char *more,
                 struct config *config, struct problem *problem)
 {
@@ -45,7 +54,7 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
     struct archive_file found = { .size = 0 };
     /* As people have it with xl: all stands behind it. */
     bool nothing = !strcmp(file, "/dev/null");
-    int error = nothing ? 0 : archive_find(files, file, &found);
+    int error = nothing ? 0 : find(files, file, &found);
 
     if (error)
         return problem_set(problem, error, "no file '%s' in the boot archive (\"files\" lists it)",
@@ -71,8 +80,7 @@ static int find_kernel(const struct archive *files, const struct config *config,
     struct archive_file file;
     int error;
 
-    if (archive_find(files, config->kernel, &file))
-        return no_file(problem, "kernel", config->kernel);
+    if (find(files, config->kernel, &file)) return no_file(problem, "kernel", config->kernel);
     error = unpack_kernel(file.data, file.size, thread_yield, kernel);
     return error ? problem_set(problem, error, "the kernel cannot be used: %s", kernel->why) : 0;
 }
@@ -82,8 +90,7 @@ static int find_ramdisk(const struct archive *files, const struct config *config
 {
     struct archive_file file;
 
-    if (archive_find(files, config->ramdisk, &file))
-        return no_file(problem, "ramdisk", config->ramdisk);
+    if (find(files, config->ramdisk, &file)) return no_file(problem, "ramdisk", config->ramdisk);
     return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
 }
 

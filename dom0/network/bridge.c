@@ -8,6 +8,7 @@
  * his cards shall not choose who else can have one. Then that far is looked.
  */
 #include "bridge.h"
+#include <pvguest/bits.h>
 #include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
@@ -212,9 +213,10 @@ static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
 static void send_pieces(struct bridge *bridge, unsigned int from)
 {
     struct bridge_cut *cut = &bridge->cut[from];
-    unsigned int count = 0;
+    unsigned int ports = (unsigned int)__builtin_popcountll(cut->targets), count = 0;
+    unsigned int most = MIN(BRIDGE_PIECES, BRIDGE_SENDS / MAX(ports, 1u));
 
-    while (cut->targets && count < BRIDGE_PIECES && !net_cut_ends(&cut->cutter)) {
+    while (cut->targets && count < most && !net_cut_ends(&cut->cutter)) {
         uint8_t *piece = bridge->piece[count++];
 
         send_to(bridge, from, cut->targets, piece, net_cut_next(&cut->cutter, piece), 0);

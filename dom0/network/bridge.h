@@ -18,6 +18,7 @@
 #define BRIDGE_PORTS NET_SENDERS    /* a bit each in a 64-bit set */
 #define BRIDGE_TABLE 256u           /* addresses remembered; a power of two */
 #define BRIDGE_PIECES 32u           /* of a large frame, that are sent in one turn */
+#define BRIDGE_SENDS 128u           /* fewer where that would be more than so many, to all ports */
 #define BRIDGE_AGE 300000000000ull  /* nanoseconds an address is remembered without being seen */
 
 struct bridge_entry {

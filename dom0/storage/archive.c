@@ -33,12 +33,10 @@ static bool checksum_right(const struct ustar_header *header)
     const uint8_t *bytes = (const uint8_t *)header;
     uint64_t sum = 0, said;
 
-    for (size_t i = 0; i < BLOCK; i++) {
-        bool own = i >= offsetof(struct ustar_header, checksum) &&
-                   i < offsetof(struct ustar_header, type);
-
-        sum += own ? ' ' : bytes[i];
-    }
+    for (size_t i = 0; i < BLOCK; i++)
+        sum += bytes[i];
+    for (size_t i = 0; i < sizeof(header->checksum); i++)
+        sum += ' ' - (uint64_t)(uint8_t)header->checksum[i];
     return octal(header->checksum, sizeof(header->checksum), &said) && sum == said;
 }
 

@@ -18,7 +18,7 @@
 #include <pvguest/time.h>
 #include <stdarg.h>
 
-#define WINDOW 128u                             /* Pages mapped at a time. */
+#define WINDOW 32u                              /* Pages mapped, and written, at a time. */
 
 struct build {
     const struct build_request *request;

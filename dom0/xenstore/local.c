@@ -3,13 +3,15 @@
  * dom0's own connection to its XenStore: the SDK's client and the server in one image, joined by
  * two byte queues.
  *
- * A request is served in the moment its last byte is written, on the caller's thread; the answer
- * waits in a buffer until the client's reader takes it. Nothing here can run out: no request is
- * taken before there is room for its answer, and events stay with the server (watch.c) while a few
- * wait here. A thread of dom0 asks one thing at a time.
+ * A request is served in the moment its last byte is written, on the caller's thread; where it is
+ * long, others have their turns between its parts, but for requests of dom0's, since the client
+ * writes one after the other. The answer waits in a buffer until the client's reader takes it.
+ * Nothing here can run out: no request is taken before there is room for its answer, and events
+ * stay with the server (watch.c) while a few wait here. A thread of dom0 asks one thing at a time.
  */
 #include "dom0/xenstore/rings.h"
 #include <pvguest/console.h>
+#include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
 static struct xenstore_connection local;
@@ -71,7 +73,9 @@ static size_t local_write(void *data, const void *from, size_t length)
             panic("xenstore: dom0 itself sends a request of %u bytes\n", request.header.len);
         if (request.got >= head && request.got == head + request.header.len) {
             request.got = 0;
-            xenstore_handle(&local, &request.header, request.payload);
+            xenstore_take(&local, &request.header, request.payload);
+            while (xenstore_go_on(&local))
+                thread_yield();
         }
     }
     return length;

@@ -520,16 +520,6 @@ unsigned xenstore_go_on(struct xenstore_connection *from)
     return cost_since(before);
 }
 
-unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
-                         const char *payload)
-{
-    unsigned cost = xenstore_take(from, header, payload), more;
-
-    while ((more = xenstore_go_on(from)))
-        cost += more;
-    return cost;
-}
-
 /* --- connections --- */
 
 int xenstore_start(const struct xenstore_carrier *carried_by)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The XenStore server: requests of the wire protocol of <xen/io/xs_wire.h> against the tree, for
- * any number of connections. Pure: bytes come in by xenstore_handle(), bytes go out by a
+ * any number of connections. Pure: bytes come in by xenstore_take(), bytes go out by a
  * connection's `send`. Who carries them (a guest's shared ring: rings.c; dom0 itself: local.c; a
  * unit test) the server does not know.
  *
@@ -124,10 +124,6 @@ unsigned xenstore_take(struct xenstore_connection *from, const struct xsd_sockms
 
 /* The next part: its cost, like a request's; 0: nothing is left. */
 unsigned xenstore_go_on(struct xenstore_connection *from);
-
-/* Both, to the end. */
-unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
-                         const char *payload);
 
 /* Sends events that wait, for as long as the connection is ready for them. */
 void xenstore_pump(struct xenstore_connection *to);

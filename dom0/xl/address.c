@@ -4,24 +4,10 @@
  * address.
  */
 #include "dom0/xl/address.h"
+#include "dom0/config/address.h"
 #include "dom0/network/own.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
-
-bool address_parse(const char *text, uint32_t *address)
-{
-    char *end;
-
-    *address = 0;
-    for (int i = 0; i < 4; i++, text = end + 1) {
-        unsigned long part = strtoul(text, &end, 10);
-
-        if (end == text || part > 255 || *end != (i < 3 ? '.' : *end == '/' ? '/' : '\0'))
-            return false;
-        *address = *address << 8 | (uint32_t)part;
-    }
-    return *end == '\0' || (strtoul(text, &end, 10) <= 32 && end != text && *end == '\0');
-}
 
 static bool give(const char *text)
 {
@@ -39,14 +25,14 @@ static void show(void)
     uint32_t address = own_endpoint.address;
     const struct netport *port = &own_endpoint.port;
     const uint8_t *mac = port->mac;
+    char text[ADDRESS_TEXT];
 
     if (!address) {
         printk("dom0 has no address; `ip 10.0.2.10` would give it one\n");
         return;
     }
-    printk("address  %u.%u.%u.%u  %02x:%02x:%02x:%02x:%02x:%02x\n", address >> 24,
-           address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
-           mac[4], mac[5]);
+    printk("address  %s  %02x:%02x:%02x:%02x:%02x:%02x\n", address_text(address, text), mac[0],
+           mac[1], mac[2], mac[3], mac[4], mac[5]);
     printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)port->frames_sent,
            (unsigned long)port->frames_received, (unsigned long)port->frames_dropped);
     printk("discard  %u connections open, %lu so far, %lu bytes\n", tcp_count(&own_endpoint.tcp),

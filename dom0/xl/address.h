@@ -8,10 +8,6 @@
 
 #include <drivers/net.h>
 
-/* "10.0.2.10", or "10.0.2.10/24" as other systems want it: who only knows his own net does not need
- * to know how large it is. */
-bool address_parse(const char *text, uint32_t *address);
-
 /*
  * Once, behind br0_start(), with the same card. `ip`: the address to begin with, "" for none;
  * what is no address is said. 0, or -ENOSPC: the bridge is full.

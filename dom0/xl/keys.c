@@ -11,7 +11,9 @@
 
 #define MOST_KEYS 100u
 #define KEY '.'
-#define BETWEEN_NS (17 * NS_PER_MS)
+/* Not in step with a neighbour's timers, mostly of so many milliseconds: keys come at all moments
+ * between two of these, one after the other. */
+#define BETWEEN_NS (17 * NS_PER_MS + 382 * NS_PER_US)
 #define PATIENCE_NS (2 * NS_PER_S)
 
 static struct {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that move to another machine, and those that come: move.h. */
 #include "dom0/xl/moving.h"
+#include "dom0/config/address.h"
 #include "dom0/guests/move.h"
 #include "dom0/guests/saved.h"
 #include "dom0/network/own.h"
-#include "dom0/xl/address.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
 #include <pvguest/time.h>
@@ -55,6 +55,7 @@ static bool take_from(const char *from)
 
 static void show(void)
 {
+    char text[ADDRESS_TEXT];
     uint32_t from;
 
     if (!move_takes(&from))
@@ -62,8 +63,7 @@ static void show(void)
     else if (!from)
         printk("Guests are taken from any machine at the net, without proof who it is\n");
     else
-        printk("Guests are taken from %u.%u.%u.%u, without proof that it is\n", from >> 24,
-               from >> 16 & 255, from >> 8 & 255, from & 255);
+        printk("Guests are taken from %s, without proof that it is\n", address_text(from, text));
     if (move_takes(&from) && !own_endpoint.address)
         printk("But dom0 has no address: `ip 10.0.2.10` would give it one\n");
 }

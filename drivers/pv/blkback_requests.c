@@ -208,17 +208,33 @@ static bool map_all(struct slot *slot, const struct block_plan *plan, int *resul
     return error == 0;
 }
 
-/* Maps the pages of a plan; a guest that names a grant it never made gets an error, and the pages
- * that did map go back. */
+/* Of the pages of a plan those that did map go back, together: a call is as much as many pages. */
+static void unmap_good(struct slot *slot, const int *result, unsigned int segments)
+{
+    unsigned int good = 0;
+
+    for (unsigned int i = 0; i < segments; i++) {
+        void *page = slot->page[i];
+
+        if (result[i])
+            continue;
+        slot->page[i] = slot->page[good];
+        slot->page[good] = page;
+        slot->frame[good] = slot->frame[i];
+        slot->handle[good++] = slot->handle[i];
+    }
+    if (good)
+        unmap(slot, 0, good);
+}
+
+/* Maps the pages of a plan; a guest that names a grant it never made gets an error. */
 static bool map(struct slot *slot, const struct block_plan *plan)
 {
     int result[PAGES];
 
     if (plan->segments == 0) return true;
     if (!map_all(slot, plan, result)) {
-        for (unsigned int i = 0; i < plan->segments; i++)
-            if (result[i] == 0)
-                unmap(slot, i, 1);
+        unmap_good(slot, result, plan->segments);
         return refused(false);
     }
     for (unsigned int i = 0; i < plan->segments; i++)

@@ -218,6 +218,27 @@ def hold_from(pair, passed):
     pair.net.change = change
 
 
+def test_destroyed_as_it_comes(pair):
+    """All of it is there, but not yet the word that it may run, which has nobody wait: it goes on
+    here."""
+    def hold_go(side, data):
+        pair.net.hold = pair.net.hold or data == GO
+        return b"" if data == GO else data
+
+    here, there = pair.machines
+    create(here)
+    before = count(here)
+    pair.net.change = hold_go
+    here.send(f"xl migrate saved {ADDRESSES[1]}")
+    there.until(lambda: "saved" in there.domains(), 60)
+    said = there.ask("xl destroy saved", 60)
+    assert "'saved' has not come" in said and "given up" in said, said
+    assert "is destroyed" in said and "saved" not in there.domains()
+    pair.net.be_good()
+    here.see("it has not begun to run there", 60)
+    assert count(here) > before
+
+
 def test_it_ends_meanwhile(pair):
     """It is gone here, and nothing is there."""
     here, there = pair.machines

@@ -153,10 +153,13 @@ static int map_each(void *const *vas, const grant_ref_t *refs, unsigned int n, b
     return first;
 }
 
+static unsigned int unmaps;             /* calls */
+
 static void unmap_each(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles,
                        unsigned int n)
 {
     assert_true(n >= 1);
+    unmaps++;
     for (unsigned int i = 0; i < n; i++) {
         assert_true(handles[i] < GRANTS && grant[handles[i]].mapped);
         assert_true(vas ? vas[i] == grant[handles[i]].va

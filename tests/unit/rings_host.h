@@ -12,6 +12,7 @@
 #include "dom0/turns.h"
 #include "dom0/xenstore/rings.h"
 #include "dom0/xenstore/internal.h"
+#include "whole_request.h"
 
 unsigned allocations_until_failure;
 size_t __sanitizer_get_current_allocated_bytes(void);          /* ASan counts for us */

@@ -6,6 +6,8 @@
 #ifndef SDK_CLIENT_HOST_H
 #define SDK_CLIENT_HOST_H
 
+#include "whole_request.h"
+
 /* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------- */
 
 static _Alignas(4096) struct {

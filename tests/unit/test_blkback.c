@@ -261,12 +261,14 @@ static void nobody_to_wake(void **state)
 static void a_grant_that_is_none(void **state)
 {
     connect();
+    unmaps = 0;
     for (unsigned int i = 0; i < 3; i++) {
         bad_grant = DATA + i;
         put(request_of(BLKIF_OP_READ, i, 3));
         ring_bell(1);
         assert_answer(i, i, BLKIF_OP_READ, BLKIF_RSP_ERROR);
         assert_int_equal(mapped + pending_count, 0);
+        assert_int_equal(unmaps, i + 1);        /* together */
     }
     bad_grant = UINT32_MAX;
     put(request_of(BLKIF_OP_READ, 5, 3));

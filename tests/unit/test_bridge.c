@@ -478,6 +478,32 @@ static void test_pieces_are_flushed_together(void **state)
     assert_int_equal(lent_count, 0);
 }
 
+/* A turn's pieces are fewer where each goes to many ports. */
+static void test_pieces_for_many_are_fewer(void **state)
+{
+    static uint8_t frame[NET_LARGE_MAX] = { 0xff, 0xff, 0xff, 0xff,     0xff,       0xff,
+                                            2,    2,    2,    2,        2,          2,
+                                            0x08, 0x00, 0x45, [23] = 6, [46] = 0x50 };
+    static struct fake many[BRIDGE_PORTS];
+    struct netport *in = &fake[0].port;
+    unsigned int turns = 1, others = 0, most;
+
+    for (fake_init(&many[0]); bridge_attach(&bridge, &many[others].port) == 0; others++)
+        fake_init(&many[others + 1]);
+    most = BRIDGE_SENDS / (BRIDGE_PORTS - 1);
+    in->receive(in, frame, sizeof frame,
+                NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(NET_CUT_MIN));
+    for (; in->unfinished; turns++) {
+        assert_int_equal(many[0].sent, turns * most);
+        in->go_on(in);
+    }
+    assert_int_equal(turns, 256 / most);
+    for (unsigned int i = 0; i < others; i++)
+        assert_int_equal(many[i].sent, 256);
+    for (unsigned int i = 0; i < others; i++)
+        bridge_detach(&bridge, &many[i].port);
+}
+
 /* Between two turns a port that has had some goes, then all; then the frame's own. */
 static void test_who_leaves_in_the_middle(void **state)
 {
@@ -594,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup(test_flags_that_arrive, set_up),
         cmocka_unit_test_setup(test_pieces_are_flushed, set_up),
         cmocka_unit_test_setup(test_pieces_are_flushed_together, set_up),
+        cmocka_unit_test_setup(test_pieces_for_many_are_fewer, set_up),
         cmocka_unit_test_setup(test_who_leaves_in_the_middle, set_up),
     };
 

@@ -112,9 +112,13 @@ void wake_all(struct wait_queue *queue)
 {
 }
 
+static void (*meanwhile)(void);         /* In a sleep. */
+
 void thread_sleep(uint64_t ns)
 {
     now += ns;
+    if (meanwhile)
+        meanwhile();
 }
 
 struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument)
@@ -339,12 +343,49 @@ static void ended_while_saved(void **state)
     assert_int_equal(guest_builds[0], 1);
 }
 
+static bool goes_on;
+
+/* Who has it gives it up once it is unwanted, and ends it; or what it came for has been done, and
+ * it is like any other. */
+static void has_it_come(void)
+{
+    struct domain *domain = domains_find("g0");
+
+    assert_true(domain->saving && domain->unwanted);
+    domain->saving = false;
+    if (goes_on) return;
+    domains_begin();
+    domains_end(domain);
+    domains_unlock();
+}
+
+/* That is what the operator wanted: who comes from elsewhere need not have come before he is
+ * destroyed. */
+static void destroyed_while_it_comes(void **state)
+{
+    struct problem problem;
+
+    meanwhile = has_it_come;
+    for (goes_on = false; domains_find("g0"); goes_on = !goes_on) {
+        struct domain *made;
+
+        domains_find("g0")->saving = true;
+        assert_int_equal(domains_destroy("g0", &problem), 0);
+        assert_null(domains_find("g0"));
+        if (!goes_on)
+            assert_int_equal(domains_create("g0", "", false, &made, &problem), 0);
+    }
+    meanwhile = NULL;
+    assert_int_equal(domains_destroy("g0", &problem), -ESRCH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_operator_is_not_kept_waiting, start, stop),
         cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
         cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
+        cmocka_unit_test_setup_teardown(destroyed_while_it_comes, start, stop),
         cmocka_unit_test_setup_teardown(ended_while_saved, start, stop),
         cmocka_unit_test_setup_teardown(who_cannot_be_asked_is_not_waited_for, start, stop),
     };

@@ -123,6 +123,10 @@ int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience)
     }
     if (size == sizeof(script.go_word)) {
         TRACE("go? ");
+        assert_false(has_changed());
+        domain.unwanted = true;                 /* The operator may have enough of it. */
+        assert_true(has_changed());
+        domain.unwanted = false;
         assert_true(patience == WIRE_PATIENCE_NS);
         memcpy(bytes, &script.go_word, size);
         return script.go;

@@ -12,6 +12,7 @@
 #include "dom0/account.h"
 #include "dom0/xenstore/places.h"
 #include "names_host.h"
+#include "whole_request.h"
 
 #define CLIENTS 4u
 

@@ -47,8 +47,19 @@ void panic(const char *format, ...)
 {
     longjmp(end, 1);
 }
-unsigned xenstore_handle(struct xenstore_connection *c, const struct xsd_sockmsg *h,
-                         const char *bytes)
+static unsigned int parts, yields;              /* of a request, behind its beginning */
+
+unsigned xenstore_go_on(struct xenstore_connection *c)
+{
+    assert_ptr_equal(c, connection);
+    return parts ? parts-- : 0;
+}
+void thread_yield(void)
+{
+    yields++;
+}
+unsigned xenstore_take(struct xenstore_connection *c, const struct xsd_sockmsg *h,
+                       const char *bytes)
 {
     assert_ptr_equal(c, connection);
     requests++;
@@ -108,6 +119,17 @@ static void requests_in_pieces(void **state)
         to_store->write(to_store->data, message, sizeof(header));
         fail();
     }
+}
+
+/* What is long is finished before the next is taken; others work between its parts. */
+static void others_work_meanwhile(void **state)
+{
+    yields = 0;
+    parts = 3;
+    write_all(make(10), MOST);
+    assert_true(yields == 3 && !parts);
+    write_all(make(10), MOST);
+    assert_int_equal(yields, 3);
 }
 
 static void answers_in_pieces(void **state)
@@ -188,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(answers_in_pieces, start),
         cmocka_unit_test_setup(who_waits_for_room, start),
+        cmocka_unit_test_setup(others_work_meanwhile, start),
         cmocka_unit_test_setup(a_long_time, start),
         cmocka_unit_test_setup(requests_in_pieces, start),
     };

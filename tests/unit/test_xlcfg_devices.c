@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "dom0/config/address.h"
 #include "dom0/config/disk.h"
 #include "dom0/config/vif.h"
 
@@ -282,6 +283,24 @@ static void a_card_has_its_words(void **state)
     assert_string_equal(vif.name, "a-guest.0");
 }
 
+static void addresses_are_read_and_written(void **state)
+{
+    static const char *const bad[] = { "", "10", "10.0.2", "10.0.2.", "10.0.2.256", "10..2.1",
+                                       "10.0.2.1.", "10.0.2.1/", "10.0.2.1/33", "10.0.2.1/24x",
+                                       "a.0.2.1", "-1.0.2.1", "10.0.2.4294967306", "10,0.2.1" };
+    char text[ADDRESS_TEXT];
+    uint32_t address;
+
+    assert_true(address_parse("10.0.2.30", &address));
+    assert_int_equal(address, 0x0a00021e);
+    assert_true(address_parse("255.254.253.252/32", &address));
+    assert_string_equal(address_text(address, text), "255.254.253.252");
+    assert_true(address_parse("0.0.0.0/0", &address));
+    assert_string_equal(address_text(address, text), "0.0.0.0");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(address_parse(bad[i], &address));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +308,7 @@ int main(void)
         cmocka_unit_test(names_of_disks),
         cmocka_unit_test(parts_of_disks_and_vifs),
         cmocka_unit_test(rates_are_xls),
+        cmocka_unit_test(addresses_are_read_and_written),
         cmocka_unit_test(a_card_has_its_words),
     };
 

@@ -213,7 +213,8 @@ monitor_shadow.sources := pvguest-sdk/monitor/shadow.c
 monitor_shadow.cflags := -fno-builtin -include tests/unit/sdk_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
-move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/bucket.c
+move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/config/address.c \
+    dom0/config/settings.c dom0/bucket.c
 move_in.cflags := -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 move_out.sources := dom0/guests/move_out.c dom0/config/problem.c
@@ -439,7 +440,7 @@ xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
-CONFIG_PARTS := dom0/config/settings.c dom0/config/problem.c dom0/config/disk.c dom0/config/vif.c
+CONFIG_PARTS := $(addprefix dom0/config/,settings.c problem.c address.c disk.c vif.c)
 config_text.sources := dom0/config/text.c dom0/config/config.c dom0/config/cpus.c \
     $(CONFIG_PARTS)
 xlcfg.sources := dom0/config/config.c dom0/config/cpus.c $(CONFIG_PARTS)

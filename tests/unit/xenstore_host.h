@@ -8,6 +8,7 @@
 
 #include "dom0/xenstore/internal.h"
 #include "names_host.h"
+#include "whole_request.h"
 
 /* --- a client that keeps the last answer and the events --- */
 
