@@ -221,7 +221,7 @@ static void what_runs_directly(void **state)
         { EFER_LMA, 0, 0, SEGMENT_LONG, 1, false, true, true, false },
         { EFER_LMA, 0, 0, SEGMENT_LONG, 2, false, true, true, false },
         { 0, 0, 0, SEGMENT_LONG, 0, false, true, true, false },
-        { EFER_LME, 0, 0, SEGMENT_LONG, 0, false, true, true, false },
+        { EFER_LME | EFER_NXE, 0, 0, SEGMENT_LONG, 0, false, true, true, false },
         { EFER_LMA, 0, 0, SEGMENT_BIG, 0, false, true, true, false },
         { EFER_LMA, 0, 0, 0, 3, false, true, true, false },
         { EFER_LMA, FLAG_TF, 0, SEGMENT_LONG, 0, false, true, true, false },
@@ -419,6 +419,7 @@ static void entries_of_the_shadow(void **state)
         assert_int_equal(walked, 0x7abc);
         assert_int_equal(walked_as, (c[i].error & (PF_WRITE | PF_FETCH)) | (user ? 4 : 0));
         assert_int_equal(trap_counters.page_faults, 1);
+        assert_string_equal(failed, "");
     }
 }
 
