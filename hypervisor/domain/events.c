@@ -180,7 +180,7 @@ static void unbind(struct domain *d, struct evtchn *c)
     if (c->state != EVTCHNSTAT_virq) return;
     /* a global VIRQ may have been moved to another vCPU */
     for_each_vcpu (v, d)
-        if (v->events.virq_port[c->number] && event_channel(d, v->events.virq_port[c->number]) == c)
+        if (event_channel(d, v->events.virq_port[c->number]) == c)
             v->events.virq_port[c->number] = 0;
 }
 

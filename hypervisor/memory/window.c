@@ -154,14 +154,13 @@ int window_set_gdt(struct vcpu_window *w, struct domain_memory *owner, const uin
 
 void window_load_ldt(const struct vcpu_window *w)
 {
-    uint64_t base = w->base + LDT_WINDOW, limit = w->ldt_entries * 8UL - 1;
+    uint64_t base = w->base + LDT_WINDOW, limit = w->ldt_entries * 8UL - 1;     /* of 16 bits */
     uint64_t *descriptor = (uint64_t *)(w->base + (HV_LDT & ~7));
     uint16_t selector = w->ldt_entries ? HV_LDT : 0;
 
     /* SDM vol. 3, 8.2.3: type 2, present, limit in bytes, 64-bit base */
     if (selector) {
-        descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x82UL << 40 |
-                        (limit >> 16 & 15) << 48 | (base >> 24 & 0xff) << 56;
+        descriptor[0] = limit | (base & 0xffffff) << 16 | 0x82UL << 40 | (base >> 24 & 0xff) << 56;
         descriptor[1] = base >> 32;
     }
     __asm__ volatile("lldt %0" : : "r"(selector) : "memory");

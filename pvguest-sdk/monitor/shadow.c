@@ -105,7 +105,7 @@ static uint64_t *table_for(const struct shadow *shadow, uint64_t address, bool c
 
     for (unsigned int level = 4; level > 1; level--) {
         uint64_t entry = table[slot_of(address, level)], *lower;
-        if (entry & PTE_PRESENT) {
+        if (entry) {
             table = mfn_to_virt((entry & PTE_MFN_MASK) >> PAGE_SHIFT);
             continue;
         }
@@ -136,7 +136,7 @@ int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t 
 {
     struct shadow *shadow = &shadows[which];
     uint64_t *table, *entry, value = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | bits;
-    int error = 0;
+    int error;
 
     if (size > PAGE_SIZE)
         value |= PART_OF_LARGE;
@@ -149,14 +149,14 @@ int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t 
     table = table_for(shadow, address, true);
     if (!table) {
         error = prune();
-        table = error ? NULL : table_for(shadow, address, true);
-        if (!table) return error ? error : refused(-ENOMEM);
+        if (error) return error;
+        table = table_for(shadow, address, true);
     }
     error = pt_flush();                         /* the tables, before what is in them */
     if (error) return error;
     entry = &table[slot_of(address, 1)];
     if (*entry == value) return 1;
-    if (*entry & PTE_PRESENT) {
+    if (*entry) {
         pt_set(virt_to_machine(entry), value);
         pt_invlpg(address);
     } else {

@@ -78,7 +78,7 @@ def prepare_base(root, build, base):
             elif entry.name in BUILT:
                 shutil.copytree(entry, base / "build" / entry.name)
     units = [f"build/unit/{path.stem[5:]}/test" for path in base.glob("tests/unit/test_*.c")]
-    if complaint := make(base, "all", "build/reach.so", "build/domus-scan", *units,
+    if complaint := make(base, "all", "build/reach.so", "build/domus-scan.1", *units,
                          jobs=os.cpu_count()):
         raise Broken(f"the tree does not build as it is:\n{complaint}")
     for name in ("linux", "peer", "rig"):

@@ -24,7 +24,7 @@
 #define DATA       0x4000ul
 #define MEMORY_END 0x5000ul
 #define TSC        0x1234567887654321
-#define HOST_CR0   0x80050033ul
+#define HOST_CR0   0x80050023ul
 #define UPPER      0xabcd000000000000ul         /* of registers whose lower half alone counts */
 
 static struct cpu cpu;

@@ -316,6 +316,9 @@ static void owners_and_their_books(void **state)
 {
     struct domus_audit before;
 
+    frame(6500)->owner = &guest.memory;                 /* without a reference it is none of it */
+    all_ways(0, ~0ul, "");
+    frame(6500)->owner = NULL;
     frame(6300)->owner = NULL;
     audit();
     before = result;

@@ -473,6 +473,16 @@ static void shutdowns(void **state)
     done("reconsider. virq. ");
     assert_int_equal(d->shutdown_code, SHUTDOWN_suspend);
     end(d);
+    d = create(3, 1, false);
+    d->chosen_code = SHUTDOWN_poweroff;                 /* which is 0 */
+    domain_shutdown(d, SHUTDOWN_reboot);
+    done("reconsider. virq. ");
+    d->chosen_code = -1;
+    domain_shutdown(d, SHUTDOWN_reboot);
+    domain_crash(d, "too late");
+    done("");
+    assert_int_equal(d->shutdown_code, SHUTDOWN_poweroff);
+    end(d);
     static const char *const names[] = { "power-off", "reboot", "suspend", "crash", "watchdog",
                                          "soft reset", "unknown reason", "unknown reason" };
     for (uint8_t i = 0; i < 8; i++) {

@@ -16,7 +16,8 @@
 #include <pvguest/mm.h>
 #include "pvguest-sdk/monitor/shadow.h"
 
-enum { MOST = 4096, TABLES = 192, LEAVES = 2048, LARGE = 0x200 };
+enum { MOST = 4096, TABLES = 192, LEAVES = 2048, LARGE = 0x200,
+       WINDOW_SLOT = 400 };
 #define MIB2 (2ul << 20)
 #define SLOT(number) ((uint64_t)(number) << 39)
 #define BITS (PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
@@ -28,8 +29,10 @@ static unsigned pins, flush_fails, readonly_fails;     /* at that call from now 
 
 void *alloc_pages(unsigned int order)
 {
-    return pages_left && pages_left--
-        ? mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : NULL;
+    void *at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    mprotect((char *)at + 4096, 4096, PROT_NONE);       /* nobody looks behind it */
+    return pages_left && pages_left-- ? at : NULL;
 }
 void *alloc_zeroed_page(void)
 {
@@ -37,6 +40,9 @@ void *alloc_zeroed_page(void)
 }
 int page_set_readonly(void *va, bool readonly)
 {
+    for (unsigned slot = 0; slot < 512 && !readonly; slot++)    /* a table in use stays one */
+        if (slot != WINDOW_SLOT)
+            assert_false(((uint64_t *)pinned[0])[slot] || ((uint64_t *)pinned[1])[slot]);
     if (readonly_fails && !--readonly_fails) return -EPERM;
     made_readonly += readonly;
     made_writable += !readonly;
@@ -256,10 +262,10 @@ static void no_table_is_left(void **state)
     is_mapped(SHADOW_KERNEL, 0x7000, 4096);
     for (; shadow_counters.resets == resets; slot++) {
         assert_true(slot < 70);
-        tlb_flushes = 0;
-        made_writable = 0;
+        tlb_flushes = made_writable = sets = 0;
         is_mapped(SHADOW_USER, SLOT(slot) + 0x5000, 4096);
     }
+    assert_true(sets < 250);                            /* what is there is cleared, no more */
     assert_true(slot > 40);
     assert_in_range(made_writable, TABLES - 2, TABLES);
     assert_true(tlb_flushes >= 1);
@@ -273,16 +279,25 @@ static void no_table_is_left(void **state)
     }
     is_mapped(SHADOW_KERNEL, 0x8000, 4096);
     assert_int_equal(entry_at(SHADOW_KERNEL, 0x7000), 0);       /* its table was made blank */
-    for (slot = 1; slot <= 64; slot++) {
-        if (slot == 40)
-            readonly_fails = TABLES;                    /* now it cannot */
-        int error = shadow_map(SHADOW_USER, SLOT(slot + 100), page[0], BITS, 4096);
-        if (error) {
-            assert_int_equal(error, -EPERM);
-            return;
+    sets = 0;
+    shadow_forget_all();
+    shadow_use(SHADOW_KERNEL);
+    assert_int_equal(sets, 1);                          /* of before nothing is known */
+}
+
+/* Writable, or read-only again. */
+static void tables_that_cannot_be_made_blank(void **state)
+{
+    for (unsigned call = TABLES - 1; call <= TABLES; call++) {
+        int error = 0;
+        readonly_fails = call;
+        for (unsigned slot = 1; error >= 0; slot++) {
+            assert_true(slot < 200);
+            error = shadow_map(SHADOW_USER, SLOT(slot), page[0], BITS, 4096);
         }
+        assert_int_equal(error, -EPERM);
+        assert_int_equal(readonly_fails, 0);
     }
-    fail();
 }
 
 /* Its tables are not pruned, and the slot of the root around it is nobody else's. */
@@ -291,27 +306,25 @@ static void a_window(void **state)
     uint64_t resets;
 
     shadow_forget_all();
-    for (unsigned i = 0; i < 2; i++)                    /* the last test has left half of it */
-        shadow_map(SHADOW_KERNEL, SLOT(3), page[0], BITS, 4096);
     resets = shadow_counters.resets;
     for (unsigned slot = 1; shadow_counters.resets == resets; slot++)
         shadow_map(SHADOW_USER, SLOT(slot), page[0], BITS, 4096);
-    assert_int_equal(shadow_window(SLOT(400) + MIB2), 0);
-    assert_false(shadow_may(SLOT(400)));
+    assert_int_equal(shadow_window(SLOT(WINDOW_SLOT) + MIB2), 0);
+    assert_false(shadow_may(SLOT(WINDOW_SLOT)));
     assert_true(shadow_may(SLOT(399)) && shadow_may(SLOT(401)));
     shadow_window_page(5, page[1], BITS | PTE_WRITE);
     pt_flush();
-    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(400) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
-    shadow_forget(SLOT(400) + MIB2 + 0x5000);
+    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
+    shadow_forget(SLOT(WINDOW_SLOT) + MIB2 + 0x5000);
     shadow_forget_all();
     shadow_use(SHADOW_USER);
     shadow_use(SHADOW_KERNEL);
     resets = shadow_counters.resets;
     for (unsigned slot = 1; shadow_counters.resets < resets + 2; slot++)
         shadow_map(SHADOW_USER, SLOT(slot % 200), page[0], BITS, 4096);
-    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(400) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
+    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
     flush_fails = 1;
-    assert_int_equal(shadow_window(SLOT(400) + MIB2), -EINVAL);
+    assert_int_equal(shadow_window(SLOT(WINDOW_SLOT) + MIB2), -EINVAL);
 }
 
 /* What is part of a page larger than 2 MiB may be anywhere: then all goes. */
@@ -340,6 +353,7 @@ int main(void)
         cmocka_unit_test(one_base_at_a_time), cmocka_unit_test(an_address_is_mapped),
         cmocka_unit_test(an_address_is_forgotten), cmocka_unit_test(all_is_forgotten),
         cmocka_unit_test(as_many_as_are_noted), cmocka_unit_test(no_table_is_left),
+        cmocka_unit_test(tables_that_cannot_be_made_blank),
         cmocka_unit_test(a_window), cmocka_unit_test(parts_of_giants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -491,6 +491,7 @@ static void a_table_is_validated_in_steps(void **state)
 {
     struct walk w = { &guest.memory, &guest.memory };
     unsigned int steps = 0;
+    int costs[2];
 
     for (unsigned int i = 0; i < 512; i++)
         table(CODE(31))[i] = ENTRY(DATA, 0);
@@ -518,6 +519,16 @@ static void a_table_is_validated_in_steps(void **state)
     cpu.budget = 1 << 30;
     all_is_well();
     memset(table(CODE(31)), 0, 4096);
+    for (unsigned int i = 0; i < 2; i++) {      /* one whose type changes costs that, and a look */
+        table(CODE(31))[0] = ENTRY(i ? CODE(45) : DATA, PTE_WRITE);
+        cpu.budget = 100 * COST_TYPE;
+        assert_int_equal(mmu_get_table(&guest.memory, MFN(CODE(31)), FRAME_L1), 0);
+        costs[i] = 100 * COST_TYPE - cpu.budget;
+        mmu_put_table(MFN(CODE(31)));
+        assert_int_equal(mmu_undo(&guest.memory), 0);
+    }
+    assert_int_equal(costs[1] - costs[0], COST_TYPE + COST_ENTRY);
+    memset(table(CODE(31)), 0, 4096);
     /* an upper one: each of a group of eight with something in it */
     table(CODE(31))[0] = ENTRY(SPARE_L1, 0);
     table(CODE(31))[511] = ENTRY(SPARE_L1, 0);
@@ -542,11 +553,13 @@ static void tables_with_a_bad_entry(void **state)
             for (unsigned int n = 0; n < 512; n++)
                 table(CODE(31))[n] = level == 4 && n >= 256 && n < 272 ? 0xbad
                                                                        : ENTRY(good[level - 1], 0);
-            table(CODE(31))[slots[i]] = ENTRY(OTHERS(0), PTE_ACCESSED);
+            uint64_t bad = i & 1 ? PTE_MFN_MASK | PTE_PRESENT       /* no such frame */
+                                 : ENTRY(OTHERS(0), PTE_ACCESSED);
+            table(CODE(31))[slots[i]] = bad;
             memset(&about, 0, sizeof(about));
             assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), -EINVAL);
             assert_true(about.entry && about.level == level && about.slot == slots[i]);
-            assert_true(about.frame == CODE(31) && about.value == ENTRY(OTHERS(0), PTE_ACCESSED));
+            assert_true(about.frame == CODE(31) && about.value == bad);
             all_is_well();
             assert_int_equal(mmu_undo(&guest.memory), 0);
             all_is_well();

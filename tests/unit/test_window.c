@@ -196,10 +196,14 @@ static void there_are_so_many(void **state)
         assert_int_equal(window_create(&more[i].window), 0);
         assert_int_equal(more[i].window.base, WINDOW_VIRT + i * WINDOW_SIZE);
     }
+    cpu.budget = 1 << 20;
     assert_int_equal(window_create(&more[0].window), -ENOMEM);
+    assert_int_equal((1 << 20) - cpu.budget, (ALL + 63) / 64 * 5);
     window_destroy(&more[ALL - 1].window);
     window_destroy(&more[64].window);
+    cpu.budget = 1 << 20;
     assert_int_equal(window_create(&more[0].window), 0);
+    assert_int_equal((1 << 20) - cpu.budget, 5);        /* 64 that are used are looked at */
     assert_int_equal(more[0].window.base, WINDOW_VIRT + 64 * WINDOW_SIZE);
     more[64].window.base = more[ALL - 1].window.base = 0;
     for (unsigned int i = 0; i < ALL; i++)

@@ -211,6 +211,8 @@ monitor_ports.sources := $(addprefix pvguest-sdk/monitor/,memory.c pci.c pic.c p
 monitor_ports.cflags := -fno-builtin -include tests/unit/drivers_host.h
 monitor_shadow.sources := pvguest-sdk/monitor/shadow.c
 monitor_shadow.cflags := -fno-builtin -include tests/unit/sdk_host.h
+monitor_trap.sources := pvguest-sdk/monitor/trap.c
+monitor_trap.cflags := -fno-builtin -include tests/unit/drivers_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/config/address.c \
