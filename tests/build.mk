@@ -274,7 +274,7 @@ do-chosen: all peer
 # small one, large transfers, half an hour of floods, 40 minutes of races and what mistakes these
 # find. Then what `make test` has on one CPU, on more.
 LIVES := $(addprefix tests/system/,test_save.py test_save_linux.py test_saved_across.py \
-           test_move.py test_move_linux.py)
+           test_move.py test_move_linux.py test_move_still.py)
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
           test_linux_dom0.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
           test_races.py test_locks.py test_mistakes.py test_compare.py) $(LIVES) \

@@ -78,7 +78,8 @@ struct move_told {
     uint64_t still_ns;                  /* From when it was last seen to run here to DONE. */
     uint64_t pages;                     /* Sent, in so many rounds, while it ran (live), */
     unsigned rounds;
-    uint64_t rest;                      /* and behind that. */
+    uint64_t rest;                      /* and behind that, */
+    uint64_t worked_ns;                 /* for which dom0 had so much of the CPU (live). */
 };
 /* `live`: its memory goes over while it runs, and each round is told of on the console. */
 int move_send(const char *name, uint32_t address, bool live, bool (*give_up)(void),

@@ -5,6 +5,7 @@
 #include "dom0/save/wire.h"
 #include "dom0/xc/control.h"
 #include <pvguest/console.h>
+#include <pvguest/start.h>
 #include <pvguest/thread.h>
 
 #define READY_NS (120 * NS_PER_S)       /* For the target's page tables to be judged. */
@@ -17,6 +18,7 @@ struct move_out {
     bool (*give_up)(void);
     struct wire wire;
     bool connected, done;
+    uint64_t worked;                    /* By dom0, when the guest was to stand still. */
     struct move_told told;
     struct move_hello hello;
 };
@@ -114,6 +116,14 @@ static int settle(struct move_out *move, struct problem *problem)
                        move->hello.name, move->hello.name, move->hello.name);
 }
 
+/* What dom0 has had of the CPU so far. */
+static uint64_t worked_ns(void)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    return domain_get_info(own_domid(), &info) ? 0 : info.cpu_time;
+}
+
 /* Of that many pages in that time, in tenths of a MiB a second. */
 static unsigned long rate(uint64_t pages, uint64_t ns)
 {
@@ -128,17 +138,21 @@ static void tell_round(struct saved_target *target, uint64_t ns)
     printk("Round %u: %lu of %lu pages sent, in %lu ms (%lu.%lu MiB/s)\n", rounds->number,
            (unsigned long)rounds->sent, (unsigned long)rounds->pages,
            (unsigned long)(ns / NS_PER_MS), tenths / 10, tenths % 10);
+    container_of(target, struct move_out, target)->worked = worked_ns();
 }
 
 /* The last round is what went while it stood still. */
-static void tell_end(const struct saved_target *target, struct move_told *told)
+static void tell_end(struct move_out *move)
 {
+    const struct saved_target *target = &move->target;
     const struct save_rounds *rounds = &target->rounds;
+    struct move_told *told = &move->told;
 
     told->still_ns = now_ns() - target->ran;
     told->rounds = target->live ? rounds->number - 1 : 0;
     told->pages = rounds->total - rounds->sent;
     told->rest = rounds->sent;
+    told->worked_ns = worked_ns() - move->worked;
 }
 
 /* What saving ended with may be the wire's; then they may have said why. */
@@ -162,7 +176,7 @@ static int finish(struct saved_target *target, int error, struct problem *proble
         hang_up(move, false);
         error = settle(move, problem);
     }
-    tell_end(target, &move->told);
+    tell_end(move);
     return error;
 }
 

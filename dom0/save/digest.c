@@ -19,6 +19,8 @@ struct digest digest_page(const struct digest_key *key, const void *page)
     const uint64_t *word = page;
     unsigned __int128 sum = 0;
 
+    /* Most of the time for which a guest that moves stands still is spent here. */
+#pragma GCC unroll 32
     for (unsigned i = 0; i < ARRAY_SIZE(key->word); i += 2)
         sum += (unsigned __int128)(word[i] + key->word[i]) * (word[i + 1] + key->word[i + 1]);
     return (struct digest){ (uint64_t)sum, (uint64_t)(sum >> 64) };

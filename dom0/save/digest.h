@@ -7,7 +7,7 @@
  * products added up to 128 bits. Two pages that differ have one digest with a probability of 2^-64
  * at most, whatever stands in them, to who does not know the key. It is drawn anew for each guest
  * that moves; of 2^22 pages (16 GiB), looked at nine times, one that has changed is missed with a
- * probability of less than 2^-38. Who guessed the key would spoil his own guest. Some 2600
+ * probability of less than 2^-38. Who guessed the key would spoil his own guest. Some 1850
  * instructions a page.
  */
 #ifndef DOM0_SAVE_DIGEST_H

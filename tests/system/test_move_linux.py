@@ -19,8 +19,7 @@ from two_machines import ADDRESSES
 # Its card loses the 256 pages of its receive ring each time that it gets another back end
 # (xennet_disconnect_backend() in 6.1 leaves the pool of pages registered: nobody frees it).
 LOST_KIB = 1024
-CONFIGS = {file: text.replace("memory = 96", "memory = 128")
-           for file, text in test_save_linux.CONFIGS.items()}
+CONFIGS = test_save_linux.configs(128)
 MOVES = int(os.environ.get("DOMUS_MOVES", "0"))
 pytestmark = pytest.mark.skipif(dom0.ON_XEN or not MOVES, reason="a long test (make lives)")
 

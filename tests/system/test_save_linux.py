@@ -17,10 +17,16 @@ import machine
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, saving is Xen's tools' business")
 FOLDER = machine.BUILD / "linux-save"
 LIVES = 20 if "DOMUS_CYCLES" in os.environ else 3
+
+
+def configs(memory):
+    return {"one.cfg": linux_box.config(
+        "one", f"{linux_box.QUICK} ip4=10.0.2.30/24 gw4=10.0.2.2", memory=memory,
+        disk=["phy:data,xvda,w"], vif=["mac=00:16:3e:00:00:30,bridge=br0"])}
+
+
 # After each life it has a mebibyte less: its network front end's; without a card it has not.
-CONFIGS = {"one.cfg": linux_box.config(
-    "one", f"{linux_box.QUICK} ip4=10.0.2.30/24 gw4=10.0.2.2", memory=96 + 2 * LIVES,
-    disk=["phy:data,xvda,w"], vif=["mac=00:16:3e:00:00:30,bridge=br0"])}
+CONFIGS = configs(96 + 2 * LIVES)
 # writes and reads back for ever, each time another pattern; stops at the first mistake
 WORK = ("(n=0; while :; do n=$((n+1)); head -c 65536 /dev/urandom > /tmp/out; "
         "dd if=/tmp/out of=/dev/xvda bs=64k conv=fsync 2>/dev/null; "

@@ -81,7 +81,7 @@ class Theirs(rig_box.Rig):
         self.done("xl restore one.cfg /dev/disk/saved")
 
     def listen(self):
-        self.ask("busybox nc -l -p 9 > /dev/null 2>&1 &")
+        self.ask("(busybox nc -l -p 9 > /dev/null 2>&1 &); sleep 1")
 
     def go(self):
         self.done("xl save one /dev/disk/saved")

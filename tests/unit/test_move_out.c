@@ -70,9 +70,14 @@ static bool give_up(void)
 
 int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info)
 {
-    assert_int_equal(domid, 9);
+    info->cpu_time = 100 * NS_PER_MS + clock_ns / 10;   /* Dom0's own: a tenth of the time. */
     info->tot_pages = 4711;
-    return info_error;
+    assert_true(domid == 9 || domid == 4);
+    return domid == 9 ? info_error : 0;
+}
+domid_t own_domid(void)
+{
+    return 4;
 }
 int move_features(struct move_hello *ours)
 {
@@ -191,7 +196,7 @@ static void it_goes_while_it_runs(void **state)
     done("call. hello 1. 20 s? save. tell. 120 s? GO. 20 s? end 1. ");
     assert_string_equal(printed, "Round 1: 512 of 700 pages sent, in 500 ms (4.0 MiB/s)\n");
     assert_true(told.still_ns == 3 * S && told.rounds == 1 && told.pages == 512);
-    assert_int_equal(told.rest, 12);
+    assert_true(told.rest == 12 && told.worked_ns == 3 * S / 10);
 }
 
 #define OPENED "call. hello 1. 20 s? save. "
