@@ -21,7 +21,8 @@ idle. Rows of a disk and a card have that alone (devices.py).
 
 An operation's instructions are the fewest of its rounds. What the monitor counted is the
 difference of two runs, one of more rounds, divided by the rounds: without start and end, with what
-`bench` itself does between two rounds, and with the ticks of the clock.
+`bench` itself does between two rounds, with the ticks of the clock, and with a digit that its line
+has more or less.
 """
 import argparse
 import concurrent.futures

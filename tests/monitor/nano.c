@@ -96,14 +96,13 @@ static bool has_word(const char *words, const char *name)
     return false;
 }
 
+/* As many digits each time: what is said is among what a monitor counts. */
 static void say_ticks(const char *name, uint64_t ticks)
 {
     char digits[21] = "", *at = digits + 20;
 
-    do {
+    for (; at > digits; ticks /= 10)
         *--at = (char)('0' + ticks % 10);
-        ticks /= 10;
-    } while (ticks);
     say("bench: ");
     say(name);
     say(" ");
