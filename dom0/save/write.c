@@ -159,9 +159,9 @@ static int put_vcpus(struct saver *saver)
 static int put_tsc(struct saver *saver)
 {
     const struct vcpu_time_info *time = &saver->shared->vcpu_info[0].time;
-    uint64_t mul = time->tsc_to_system_mul ? time->tsc_to_system_mul : 1;
-    uint64_t khz = (1000000ul << 32) / mul;
-    int shift = time->tsc_shift;
+    uint32_t mul = READ_ONCE(time->tsc_to_system_mul);
+    uint64_t khz = (1000000ul << 32) / (mul ? mul : 1);
+    int shift = READ_ONCE(time->tsc_shift);
     struct libxc_tsc tsc = { .khz = (uint32_t)(shift < 0 ? khz << MIN(-shift, 31)
                                                          : khz >> MIN(shift, 31)) };
 
