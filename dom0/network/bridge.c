@@ -8,7 +8,6 @@
  * his cards shall not choose who else can have one. Then that far is looked.
  */
 #include "bridge.h"
-#include <pvguest/bits.h>
 #include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
@@ -164,6 +163,15 @@ static unsigned int port_number(const struct bridge *bridge, const struct netpor
     return i;
 }
 
+static unsigned int count_of(uint64_t targets)
+{
+    unsigned int count = 0;
+
+    for (; targets; targets &= targets - 1)
+        count++;
+    return count;
+}
+
 static bool all_take_blank(const struct bridge *bridge, uint64_t targets)
 {
     for (; targets; targets &= targets - 1)
@@ -205,6 +213,8 @@ static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
     }
 }
 
+_Static_assert(BRIDGE_SENDS >= BRIDGE_PORTS, "a piece to all ports at least");
+
 /*
  * So much of a large frame, for ports that want small ones, as one turn does: cut small, it is
  * 256 frames. The pieces are ours to use again only when nobody looks at them any more; for a vif
@@ -213,12 +223,13 @@ static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
 static void send_pieces(struct bridge *bridge, unsigned int from)
 {
     struct bridge_cut *cut = &bridge->cut[from];
-    unsigned int ports = (unsigned int)__builtin_popcountll(cut->targets), count = 0;
-    unsigned int most = MIN(BRIDGE_PIECES, BRIDGE_SENDS / MAX(ports, 1u));
+    unsigned int count = 0, sends = 0, ports = count_of(cut->targets);
 
-    while (cut->targets && count < most && !net_cut_ends(&cut->cutter)) {
+    while (cut->targets && count < BRIDGE_PIECES && sends + ports <= BRIDGE_SENDS &&
+           !net_cut_ends(&cut->cutter)) {
         uint8_t *piece = bridge->piece[count++];
 
+        sends += ports;
         send_to(bridge, from, cut->targets, piece, net_cut_next(&cut->cutter, piece), 0);
     }
     flush_those_that_look(bridge, cut->targets);
