@@ -95,9 +95,9 @@ static void plain_and_packed(void **state)
     assert_refused(size, -ENOMEM, "dom0 has no room for the 0 KiB");
     left++;
     assert_kernel(size);
-    memcpy(file + size - 4, "\0\xf0\0", 4);            /* it says that it has so many */
+    put(size - 4, 32 << 10, 4);                         /* it says that it has so many */
     allocations_until_failure = 1;
-    assert_refused(size, -ENOMEM, "dom0 has no room for the 60 KiB");
+    assert_refused(size, -ENOMEM, "dom0 has no room for the 32 KiB");
 }
 
 static void bzimages(void **state)
