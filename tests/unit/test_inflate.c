@@ -192,6 +192,10 @@ static void sentences(void **unused)
         assert_string_equal(why, "its header is damaged");
     }
     assert_int_equal(gzip_unpack(packed, 5, back, 0, NULL, &why), -EINVAL);
+    memset(packed, 0, 64);                              /* lengths of which no code can be made */
+    memcpy(packed, "\x1f\x8b\x08\0\0\0\0\0\0\3\5\0\x92\4", 14);
+    assert_int_equal(unpack(64, 100, &why), -EINVAL);
+    assert_string_equal(why, "a code's lengths are damaged");
 }
 
 static unsigned breaths_of(size_t length, size_t room)

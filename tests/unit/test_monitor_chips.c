@@ -19,11 +19,10 @@
 
 static struct pic pic;
 
-static void set_up(void)
+static void initialise(void)
 {
     static const uint8_t words[][4] = { { 0x11, 0x20, 4, 1 }, { 0x11, 0x28, 2, 1 } };
 
-    pic_reset(&pic);
     for (unsigned chip = 0; chip < 2; chip++) {
         pic_out(&pic, (uint16_t)(chip ? 0xa0 : 0x20), words[chip][0]);
         for (unsigned i = 1; i < 4; i++)
@@ -31,6 +30,12 @@ static void set_up(void)
     }
     pic_out(&pic, 0x21, 0);
     pic_out(&pic, 0xa1, 0);
+}
+
+static void set_up(void)
+{
+    pic_reset(&pic);
+    initialise();
 }
 
 static void edges_and_priorities(void **state)
@@ -49,6 +54,21 @@ static void edges_and_priorities(void **state)
     pic_line(&pic, 0, false);
     pic_line(&pic, 0, true);
     assert_true(pic_calls(&pic));
+}
+
+/* Who sets it up again has edges no more, but levels. */
+static void set_up_again(void **state)
+{
+    set_up();
+    pic_line(&pic, 4, true);
+    pic_line(&pic, 11, true);
+    assert_true(pic_calls(&pic));
+    initialise();
+    assert_int_equal(pic_acknowledge(&pic), 0x2b);
+    pic_out(&pic, 0xa0, 0x20);
+    pic_out(&pic, 0x20, 0x20);
+    pic_line(&pic, 11, false);
+    assert_false(pic_calls(&pic));
 }
 
 static void levels_come_again(void **state)
@@ -359,7 +379,8 @@ static void anything_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(edges_and_priorities), cmocka_unit_test(levels_come_again),
+        cmocka_unit_test(edges_and_priorities), cmocka_unit_test(set_up_again),
+        cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
         cmocka_unit_test(what_is_not_there_changes_nothing), cmocka_unit_test(ends_by_itself),
         cmocka_unit_test(a_hundred_ticks_a_second), cmocka_unit_test(once),

@@ -548,8 +548,8 @@ static void registers_of_a_queue(void **state)
     assert_int_equal(virtio_load(&device, 20, 1), 3);
     virtio_store(&device, 24, 2, 256);
     assert_int_equal(virtio_load(&device, 24, 2), 256);
-    virtio_store(&device, 24, 2, 0);
     virtio_store(&device, 24, 2, 8);
+    virtio_store(&device, 24, 2, 0);
     assert_int_equal(virtio_load(&device, 24, 2), 8);
     for (unsigned at = 32; at < 56; at += 4) {          /* and again: nothing of before stays */
         virtio_store(&device, at, 4, ~0u);

@@ -95,6 +95,9 @@ static void plain_and_packed(void **state)
     assert_refused(size, -ENOMEM, "dom0 has no room for the 0 KiB");
     left++;
     assert_kernel(size);
+    put(size - 4, 32 << 10, 4);                         /* it says that it has so many */
+    allocations_until_failure = 1;
+    assert_refused(size, -ENOMEM, "dom0 has no room for the 32 KiB");
 }
 
 static void bzimages(void **state)
