@@ -98,7 +98,7 @@ static void what_its_driver_sees(void **state)
     assert_int_equal(pci_in(&machine.pci, 0xcfc, 4), 0x100 | IRQ_NET);
 }
 
-/* --- to the guest ------------------------------------------------------------------------------*/
+/* --- to the guest ---------------------------------------------------------------------------- */
 
 static void receive(size_t length, uint32_t flags)
 {
@@ -158,7 +158,7 @@ static void buffers_too_small(void **state)
     }
 }
 
-/* --- from the guest ----------------------------------------------------------------------------*/
+/* --- from the guest -------------------------------------------------------------------------- */
 
 static void frames_that_go(void **state)
 {

@@ -138,7 +138,7 @@ static void has_answered(unsigned count, uint16_t head, uint8_t status, uint32_t
     assert_int_equal(machine.disk.virtio.status, RUNNING);
 }
 
-/* --- what it is --------------------------------------------------------------------------------*/
+/* --- what it is ------------------------------------------------------------------------------ */
 
 static void no_disk(void **state)
 {
@@ -216,7 +216,7 @@ static void its_capabilities(void **state)
     assert_int_equal(count, 4);
 }
 
-/* --- requests ----------------------------------------------------------------------------------*/
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void reading(void **state)
 {
@@ -478,7 +478,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
     const struct CMUnitTest tests[] = {
         TEST(no_disk), TEST(what_its_driver_sees), TEST(its_capabilities), TEST(reading),
-        TEST(odd_pieces), TEST(writing), TEST(flushing), TEST(its_name), TEST(what_is_refused), TEST(over_its_end),
+        TEST(odd_pieces), TEST(writing), TEST(flushing), TEST(its_name), TEST(what_is_refused),
+        TEST(over_its_end),
         TEST(what_is_nonsense), TEST(data_that_is_nowhere), TEST(a_disk_that_fails),
         TEST(one_behind_the_other), TEST(a_reset_in_the_middle),
     };

@@ -63,7 +63,7 @@ static void out(uint16_t port, unsigned size, uint32_t value)
     machine_ops.port_out(&machine.vcpu, port, size, value);
 }
 
-/* --- ports -------------------------------------------------------------------------------------*/
+/* --- ports ----------------------------------------------------------------------------------- */
 
 /* ICW1 to ICW4 of both controllers, inputs from vector 0x20 on, none masked. */
 static void set_pic_up(void)
@@ -182,7 +182,7 @@ static void what_ends_it(void **state)
     }
 }
 
-/* --- memory ------------------------------------------------------------------------------------*/
+/* --- memory ---------------------------------------------------------------------------------- */
 
 enum { DISK_AT = 0xfe004000, CARD_AT = 0xfe008000 };
 
@@ -253,7 +253,7 @@ static void memory_that_is_not_there(void **state)
     assert_true(forgotten == 0 && all_forgotten);
 }
 
-/* --- the processor -----------------------------------------------------------------------------*/
+/* --- the processor --------------------------------------------------------------------------- */
 
 static void what_cpuid_says(void **state)
 {

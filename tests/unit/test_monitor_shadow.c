@@ -314,7 +314,8 @@ static void a_window(void **state)
     assert_true(shadow_may(SLOT(399)) && shadow_may(SLOT(401)));
     shadow_window_page(5, page[1], BITS | PTE_WRITE);
     pt_flush();
-    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
+    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000),
+                     to(1, BITS | PTE_WRITE));
     shadow_forget(SLOT(WINDOW_SLOT) + MIB2 + 0x5000);
     shadow_forget_all();
     shadow_use(SHADOW_USER);
@@ -322,7 +323,8 @@ static void a_window(void **state)
     resets = shadow_counters.resets;
     for (unsigned slot = 1; shadow_counters.resets < resets + 2; slot++)
         shadow_map(SHADOW_USER, SLOT(slot % 200), page[0], BITS, 4096);
-    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000), to(1, BITS | PTE_WRITE));
+    assert_int_equal(entry_at(SHADOW_KERNEL, SLOT(WINDOW_SLOT) + MIB2 + 0x5000),
+                     to(1, BITS | PTE_WRITE));
     flush_fails = 1;
     assert_int_equal(shadow_window(SLOT(WINDOW_SLOT) + MIB2), -EINVAL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the monitor does with each way in which its guest stops running directly: who deals with it
- * (the interpreter, the guest's own handler, the shadow), where RIP is then, and which bits an entry
- * of the shadow gets. Everything around trap.c is the test's.
+ * (the interpreter, the guest's own handler, the shadow), where RIP is then, and which bits an
+ * entry of the shadow gets. Everything around trap.c is the test's.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,9 +33,9 @@ static uint8_t *page_of[PAGES];
 static struct code_page *code_of[PAGES], code_page;
 static uint8_t copy[4096];
 
-/* --- what trap.c stands on -----------------------------------------------------------------------*/
+/* --- what trap.c stands on --------------------------------------------------------------------*/
 
-static struct { unsigned interpreted, forgotten, forgotten_all, invalidated, maps, wakes, timers; } n;
+static struct { unsigned interpreted, forgotten, forgotten_all, invalidated, maps, timers; } n;
 static enum step steps_say;             /* the interpreter */
 static int starts[2], uses, maps_say;
 static unsigned used, leaves_for_user;  /* after so many instructions the kernel is left */
@@ -141,7 +141,7 @@ void machine_fail(struct machine *m, const char *format, ...)
     va_end(arguments);
 }
 
-/* --- a kernel that runs directly -------------------------------------------------------------------*/
+/* --- a kernel that runs directly --------------------------------------------------------------*/
 
 static void ring_the_alarm(void)
 {
@@ -323,7 +323,7 @@ static void who_deals_with_it(void **state)
     }
 }
 
-/* --- int3 -------------------------------------------------------------------------------------------*/
+/* --- int3 -------------------------------------------------------------------------------------*/
 
 static void breakpoints(void **state)
 {
@@ -379,12 +379,15 @@ static void places_are_told(void **state)
     assert_string_equal(said, "");
 }
 
-/* --- page faults ------------------------------------------------------------------------------------*/
+/* --- page faults ------------------------------------------------------------------------------*/
 
 static void entries_of_the_shadow(void **state)
 {
-    static const struct { uint8_t cpl, error; bool writable, executable, dirty, code; uint64_t bits; }
-    c[] = {
+    static const struct {
+        uint8_t cpl, error;
+        bool writable, executable, dirty, code;
+        uint64_t bits;
+    } c[] = {
         { 0, 0, true, true, true, false, BITS | PTE_WRITE | NX },
         { 0, 1, true, true, false, false, BITS | NX },
         { 0, 0, false, true, true, false, BITS | NX },
@@ -482,7 +485,7 @@ static void unknown_code(void **state)
     assert_int_equal(n.interpreted, 128);
 }
 
-/* --- the alarm --------------------------------------------------------------------------------------*/
+/* --- the alarm --------------------------------------------------------------------------------*/
 
 static void the_alarm(void **state)
 {

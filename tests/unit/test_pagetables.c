@@ -486,6 +486,21 @@ static void what_an_update_costs(void **state)
     }
 }
 
+/* Accessed and dirty stay where that is asked for, and nowhere else. */
+static void what_is_preserved(void **state)
+{
+    static const struct { unsigned int how; uint64_t kept; } rows[] = {
+        { 0, 0 }, { 2, PTE_ACCESSED | PTE_DIRTY }, { 3, 0 },
+    };
+    uint64_t at = SLOT(SPARE_L1, 3), used = PTE_WRITE | PTE_ACCESSED | PTE_DIRTY;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(update(at, ENTRY(DATA, used), DOMID_SELF), 0);
+        assert_int_equal(update(at | rows[i].how, ENTRY(DATA, PTE_WRITE), DOMID_SELF), 0);
+        assert_int_equal(table(SPARE_L1)[3], ENTRY(DATA, PTE_WRITE | rows[i].kept));
+    }
+}
+
 /* A page of entries is looked at 32 at a time, and paid for by their number. */
 static void a_table_is_validated_in_steps(void **state)
 {
@@ -623,6 +638,7 @@ int main(void)
         cmocka_unit_test_setup(lists_that_cannot_be_read_to_the_end, with_tables),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, with_tables),
         cmocka_unit_test_setup(what_an_update_costs, with_tables),
+        cmocka_unit_test_setup(what_is_preserved, with_tables),
         cmocka_unit_test_setup(a_table_is_validated_in_steps, with_tables),
         cmocka_unit_test_setup(tables_with_a_bad_entry, with_tables),
         cmocka_unit_test_setup(big_tables_come_and_go_in_steps, with_tables),

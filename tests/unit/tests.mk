@@ -203,16 +203,18 @@ monitor_disk.sources := $(addprefix pvguest-sdk/monitor/,block.c memory.c pci.c 
     drivers/block.c
 monitor_disk.cflags := -fno-builtin -include tests/unit/drivers_host.h
 monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decode.c elf.c load.c \
-    memory.c opcodes.c pci.c pic.c virtio.c alu.c deliver.c flow.c interpret.c moves.c multiply.c \
+    memory.c opcodes.c alu.c deliver.c flow.c interpret.c moves.c multiply.c \
     operands.c segments.c shift.c string.c system.c walk.c)
 monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
-monitor_ports.sources := $(addprefix pvguest-sdk/monitor/,memory.c pci.c pic.c pit.c ports.c serial.c \
-    virtio.c)
+monitor_ports.sources := $(addprefix pvguest-sdk/monitor/,memory.c pci.c pic.c pit.c ports.c \
+    serial.c virtio.c)
 monitor_ports.cflags := -fno-builtin -include tests/unit/drivers_host.h
 monitor_shadow.sources := pvguest-sdk/monitor/shadow.c
 monitor_shadow.cflags := -fno-builtin -include tests/unit/sdk_host.h
 monitor_trap.sources := pvguest-sdk/monitor/trap.c
 monitor_trap.cflags := -fno-builtin -include tests/unit/drivers_host.h
+monitor_virtio.sources := $(addprefix pvguest-sdk/monitor/,memory.c pci.c pic.c virtio.c)
+monitor_virtio.cflags := -fno-builtin -include tests/unit/drivers_host.h
 move.sources := dom0/guests/move.c dom0/config/problem.c
 move.cflags := -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 move_in.sources := dom0/guests/move_in.c dom0/config/problem.c dom0/config/address.c \
