@@ -69,7 +69,7 @@ static bool is_partner(void)
     return pid == 0;
 }
 
-/* And whatever is open to them. */
+/* And what was opened and taken for them. */
 static void dismiss_partners(void)
 {
     while (partner_count) {
@@ -78,6 +78,7 @@ static void dismiss_partners(void)
     }
     for (int fd = 3; fd < 16; fd++)
         close(fd);
+    sbrk(-(long)measured->kib * 1024);
 }
 
 static int ping_pong[4];
@@ -106,7 +107,7 @@ static void start_partner(void)
 /* A ring of processes: a byte goes once around, so each is switched to once, and looks at memory of
  * its own. */
 static int into_ring, out_of_ring;
-static unsigned long memory[64 * 1024 / sizeof(long)];
+static unsigned long *memory;
 static volatile unsigned long seen;
 static void look(void)
 {
@@ -146,6 +147,7 @@ static void start_ring(void)
     pipe(ends);
     into_ring = ends[1];
     out_of_ring = ends[0];
+    memory = sbrk(measured->kib * 1024);
     memset(memory, 1, measured->kib * 1024);
     for (unsigned i = 1; i < measured->per; i++) {
         pipe(ends);
