@@ -33,8 +33,10 @@ def pair():
 
 
 def begin(pair):
-    for one in pair.machines:
+    for one in pair.machines:           # whatever a test before has left
+        one.end_all()
         one.ask("migrate-receive any")
+    pair.net.be_good()
     pair.machines[0].boot("one.cfg", timeout=240)
     test_save_linux.set_to_work(pair.machines[0])
 
