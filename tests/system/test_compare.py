@@ -68,13 +68,15 @@ def test_the_readme_has_all_of_them():
     assert all(re.fullmatch(r"[\d,]+|\([a-z]\)", cell) for line in cells[2:] for cell in line[1:])
 
 
-@pytest.mark.parametrize("mode", ["native", "trap"])
+@pytest.mark.parametrize("mode", MODES if ALL else ["native"])
 def test_disk_and_network(mode):
     """By wall time, so each has some; where the front ends are missing that is said."""
     ticks = compare.clock(machine.BUILD, mode, list(devices.ROWS) + NANO[:1])
-    assert all(ticks[row] > 1000 for row in devices.ROWS)
-    assert ticks[NANO[0]] == compare.TOO_SHORT
-    assert set(compare.count(machine.BUILD, mode, "disk_read").values()) == {devices.NO_TWO_ALIKE}
+    missing = compare.absent(mode, devices.ROWS[0])
+    assert all(ticks[row] == missing if missing else ticks[row] > 1000 for row in devices.ROWS)
+    assert ticks[NANO[0]] == (compare.absent(mode, NANO[0]) or compare.TOO_SHORT)
+    assert set(compare.count(machine.BUILD, mode, "disk_read").values()) == {
+        missing or devices.NO_TWO_ALIKE}
     assert compare.absent("pv-one", "disk_read") == devices.NO_FRONT_ENDS
 
 
