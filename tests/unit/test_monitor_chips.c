@@ -395,7 +395,8 @@ static void notes_of_drivers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(edges_and_priorities), cmocka_unit_test(set_up_again), cmocka_unit_test(notes_of_drivers),
+        cmocka_unit_test(edges_and_priorities), cmocka_unit_test(set_up_again),
+        cmocka_unit_test(notes_of_drivers),
         cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
         cmocka_unit_test(what_is_not_there_changes_nothing), cmocka_unit_test(ends_by_itself),
