@@ -377,10 +377,26 @@ static void anything_goes(void **state)
     }
 }
 
+/* What firmware and drivers note there stays, and is nothing to us. */
+static void notes_of_drivers(void **state)
+{
+    struct pci pci;
+
+    pci_reset(&pci);
+    pci_add(&pci, 1, 0x12345678, 0, 0, 0xfe000000, 0x1000, 5);
+    pci_out(&pci, 0xcf8, 4, 0x8000080c);
+    pci_out(&pci, 0xcfc, 4, 0xa5a54020);                /* cache line, latency; no more */
+    assert_int_equal(pci_in(&pci, 0xcfc, 4), 0x4020);
+    pci_out(&pci, 0xcf8, 4, 0x8000083c);
+    pci_out(&pci, 0xcfc, 4, 0xa5a5a50b);
+    assert_int_equal(pci_in(&pci, 0xcfc, 4), 0x10b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_and_priorities), cmocka_unit_test(set_up_again),
+        cmocka_unit_test(notes_of_drivers),
         cmocka_unit_test(levels_come_again),
         cmocka_unit_test(masks_and_registers), cmocka_unit_test(nothing_there_is_spurious),
         cmocka_unit_test(what_is_not_there_changes_nothing), cmocka_unit_test(ends_by_itself),
