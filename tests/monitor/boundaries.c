@@ -18,7 +18,7 @@ struct sequence {
 
 #define USER 0x10000000000ull           /* where the page of user code is for the user */
 enum {
-    STEPS = 80, TRIES = 1000,
+    STEPS = 80, TRIES = 4000,
     LONGEST = 240000,                   /* instructions until the timer's interrupt, at most */
     COUNT = 200,                        /* of the timer: 168 us; real Xen needs most of it */
 };
