@@ -80,6 +80,7 @@ ROWS = {
     "nano_ptemod": ("nano: ptemod", "nano", "an entry of a page table in use has another page"),
     "nano_ptemod_used": ("nano: ptemod, and used", "", "then INVLPG, and a load from there"),
 }
+TITLES = {row: title for row, (title, _, _) in ROWS.items()}
 NATIVE, PORT, MONITOR = "native", "port", "monitor"
 # column: its title, what it is, the monitor's words or the series' last patch
 MODES = {
@@ -277,7 +278,7 @@ def tables(figures):
             add(f"What the monitor counted for each operation: {title_of(mode)}",
                 ["operation", *COUNTERS],
                 lambda row, name, mode=mode: figures[row, mode][name], COUNTERS)
-    return found + papers.tables(figures)
+    return found + papers.tables(figures, TITLES)
 
 
 def markdown(table):
@@ -319,7 +320,7 @@ def write(build, figures):
     (build / "compare.md").write_text("\n".join(
         [markdown(("One kernel, all modes: instructions for each operation", *found[0][1:])),
          f"![Instructions for each operation, in each mode]({PICTURE})\n", CONDITIONS, "",
-         *map(markdown, papers.tables(figures))]))
+         *map(markdown, papers.tables(figures, TITLES))]))
     write_csv(build / "compare.csv", figures)
     rows = [row for row in dict.fromkeys(row for row, _ in figures) if row not in devices.ROWS]
     picture = page.drawing(

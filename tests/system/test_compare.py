@@ -99,8 +99,9 @@ def test_what_is_written(tmp_path):
     compare.write(tmp_path, figures)
     text = (tmp_path / "compare.txt").read_text()
     tables = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
-    # instructions, wall time, and five modes' exits; beside what a paper has
-    assert len(tables) == 7 * (2 + len(compare.ROWS)) + 2 + len(papers.ADAMS_AGESEN)
+    # instructions, wall time, and five modes' exits; beside what two papers have
+    assert len(tables) == 7 * (2 + len(compare.ROWS)) + \
+        2 + len(papers.BARHAM) + 2 + len(papers.ADAMS_AGESEN)
     assert "| 2.0 | 3.0 |" in re.sub(" +", " ", text)
     assert all(cell.strip() for line in tables for cell in line)
     with (tmp_path / "compare.csv").open() as file:
