@@ -14,7 +14,7 @@ import pytest
 import dom0
 import machine
 import two_machines
-from two_machines import ADDRESSES
+from two_machines import ADDRESSES, not_come
 
 pytestmark = [pytest.mark.xdist_group("move"),          # two machines, one worker
               pytest.mark.skipif(dom0.ON_XEN, reason="there, moving is Xen's tools' business")]
@@ -254,12 +254,6 @@ def test_it_ends_meanwhile(pair):
     here.until(lambda: "split-saved" not in here.domains(), 20)
     there.until(lambda: not_come(there) > lost, 20)
     assert "split-saved" not in there.domains()
-
-
-def not_come(one):
-    """How often something has not come, in all."""
-    one.ask("sleep 1")
-    return one.said().count("has not come")
 
 
 def cut(pair, at, reset, options=""):

@@ -157,6 +157,12 @@ class Net:
         self.folder.cleanup()
 
 
+def not_come(one):
+    """How often something has not come, in all."""
+    one.ask("sleep 1")
+    return one.said().count("has not come")
+
+
 class Pair:
     """Both, with dom0's prompt of each. disk: an image that both have; kind: what makes one."""
 
