@@ -307,7 +307,8 @@ def test_given_up(pair):
     here.see("Error: given up", 20)
     assert count(here) > before
     pair.net.be_good()
-    there.until(lambda: not_come(there) > lost, 20)
+    # that here has ended the connection was lost, too
+    there.until(lambda: not_come(there) > lost, 80)
     before, lost = count(here), not_come(there)
     pair.net.cut_at = 4 << 20
     here.send(f"xl migrate saved {ADDRESSES[1]}")
