@@ -61,10 +61,10 @@ def count(one):
     return int(one.see(r"\(saved\) saved: counted to (\d+)[\r\n]", timeout=30).group(1))
 
 
-def create(one):
-    one.create("saved.cfg")
-    while count(one) < 3:
-        pass
+def create(one, words=""):
+    """One that listens, not one before it that may still be heard."""
+    one.create(f"saved.cfg {words}")
+    one.see(r"\(saved\) saved: counted to 3[\r\n]", timeout=30)
 
 
 def move(pair, here, name="saved", options=""):
@@ -120,7 +120,7 @@ def test_what_is_refused(pair):
     there.ask("destroy large")
     # more than dom0 could remember of it
     here.ask("destroy saved")
-    here.ask("create saved.cfg maxmem=16384")
+    create(here, "maxmem=16384")
     stays(pair, "dom0 has too little memory for a guest of 16384 MiB")
     here.ask("destroy saved")
     create(here)
