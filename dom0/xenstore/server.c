@@ -385,6 +385,7 @@ static int begin_release(domid_t domid)
     int error;
 
     if (!connection) return refused(-ENOENT);
+    connection->leaving = true;
     transaction_end_all(connection);
     if (!change_finish_some(connection)) return refused(-EAGAIN);
     error = carrier->release(domid);
