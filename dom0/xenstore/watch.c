@@ -427,14 +427,14 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
 void watch_fire(const char *path, const struct tree_node *gone)
 {
     static char below[XENSTORE_ABS_PATH_MAX + 1];
-    const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
+    const struct tree_node *now = tree_find(xenstore_tree, path), *node = now ? now : gone;
     const struct xenstore_place *place = &watched_paths;
     const char *at = path;
     size_t length = strlen(path), size;
 
     looks = 0;
-    if (!node)
-        node = gone ? gone : tree_find_nearest(xenstore_tree, path);
+    tree_work += (unsigned)(length / TREE_BYTES_OF_A_STEP);
+    if (!node) return;
     fire_at(place, path, length, node);         /* All paths begin with that of the root. */
     for (const char *name; place && (name = tree_component(&at, &size), size);) {
         place = place_child(place, name, size);
@@ -445,7 +445,7 @@ void watch_fire(const char *path, const struct tree_node *gone)
         memcpy(below, path, length + 1);
         fire_below(place, below, length, gone, now);
     }
-    tree_work += looks / LOOKS_OF_A_STEP + (unsigned)(length / TREE_BYTES_OF_A_STEP);
+    tree_work += looks / LOOKS_OF_A_STEP;
 }
 
 void watch_fire_special(const char *special)
