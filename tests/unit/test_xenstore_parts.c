@@ -203,6 +203,30 @@ static void what_is_gone_again_is_not_told(void **state)
     assert_int_equal(six.events, 0);
 }
 
+/* Who could read what is removed hears so, though somebody has put there meanwhile, before that was
+ * told, what he cannot read. */
+static void what_is_hidden_meanwhile_is_told(void **state)
+{
+    static char path[XENSTORE_ABS_PATH_MAX + 1];
+    uint32_t tx;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "seen/below"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "seen\0n5\0r6"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "seen/below\0n5\0r6"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/seen\0t"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/seen/below\0t"));
+    tx = begin(&five);
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(ask(&five, XS_MKDIR, tx, path, long_path(path, 1, i)));
+    assert_true(ASK(&five, XS_RM, tx, "seen"));
+    six.events = 0;
+    take(XS_TRANSACTION_END, tx, "T");
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/5/seen/below"));
+    assert_int_equal(six.events, 0);
+    go_on();
+    assert_int_equal(six.events, 2);            /* seen, and seen/below */
+}
+
 /* Who is released meanwhile leaves nobody untold, and is asked for again as long as there is
  * somebody to tell. */
 static void who_is_released_has_told(void **state)
@@ -244,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_transaction_removes_goes_in_parts, setup_five,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_gone_again_is_not_told, setup_five, teardown),
+        cmocka_unit_test_setup_teardown(what_is_hidden_meanwhile_is_told, setup_five, teardown),
         cmocka_unit_test_setup_teardown(who_is_released_has_told, setup_five, teardown),
     };
 
