@@ -57,7 +57,7 @@ static void forget_node(struct shadows *shadows, struct shadow *shadow)
     shadow->made = NULL;
 }
 
-/* It would have been one more of the actor's, perhaps. */
+/* The node is not to be, after all; nor is it counted as one more of the actor's. */
 static void unmake(struct shadows *shadows, struct shadow *shadow)
 {
     if (shadow->made && shadow->made->perms.entry[0].domid == shadows->actor->domid)
