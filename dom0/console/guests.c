@@ -93,11 +93,13 @@ static void say_what_is_missing(struct guest_console *console, bool anyway)
 static void show_line(struct guest_console *console)
 {
     char text[LINE_BYTES + sizeof(console->name) + 8];
-    size_t size = strlen(console->name) + sizeof("() \n") - 1 + console->line_size;
+    size_t begin = strlen(console->name) + sizeof("() ") - 1;
+    size_t size = begin + console->line_size + 1;
 
     if (limit_line(&console->limit, size, now_ns())) {
-        snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size,
-                 console->line);
+        snprintf(text, sizeof(text), "(%s) ", console->name);
+        memcpy(text + begin, console->line, console->line_size);        /* It may have NULs. */
+        text[size - 1] = '\n';
         terminal_write(text, size);
     }
     console->line_size = 0;

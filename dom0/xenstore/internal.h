@@ -76,7 +76,8 @@ void watch_drop_all(struct xenstore_connection *connection);
 void watch_fire_first(struct xenstore_connection *connection);
 
 /* Tells whoever watches a changed path. `gone` is what was taken out of the tree there
- * (CHANGE_REMOVE), with all below it: watches on that hear, too. */
+ * (CHANGE_REMOVE), with all below it: watches on that hear, too. With neither that nor a node there
+ * now nobody hears: whoever has removed it meanwhile has told of that. */
 void watch_fire(const char *path, const struct tree_node *gone);
 
 /* Special watches carry no path below them; only privileged connections hear of them. */

@@ -187,17 +187,24 @@ static bool finish(struct ring_connection *ring, unsigned budget, unsigned *spen
 
 #define MESSAGES 16u                            /* Answers and events of one turn. */
 
+/* Nothing is taken from it any more, nor given to it. Who is released is dead, but his ring need
+ * not be: others may have been given its page. */
+static bool is_shut(const struct ring_connection *ring)
+{
+    return ring->broken || ring->connection.leaving;
+}
+
 static bool serve(void *owner, unsigned budget)
 {
     struct ring_connection *ring = owner;
     bool moved = false, whole = false, flushed, finished;
     unsigned spent = 0, messages = MESSAGES;
 
-    if (!ring->broken)
+    if (!is_shut(ring))
         event_rearm(ring->port);
     for (;;) {
         finished = finish(ring, budget, &spent);
-        flushed = !ring->broken && flush(ring, &moved, &messages);
+        flushed = !is_shut(ring) && flush(ring, &moved, &messages);
         if (!flushed || !finished)
             break;
         moved |= pull_input(ring, &whole);

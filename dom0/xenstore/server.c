@@ -377,14 +377,15 @@ static int do_introduce(struct request *request)
     return reply_ok(request);
 }
 
-/* His connection is closed once nothing is left to be done of what he asked for; then he begins to
- * be forgotten. 0, -EAGAIN, -ENOENT. */
+/* Nothing more is taken from his connection, and once nothing is left to be done of what he has
+ * asked for it is closed; then he begins to be forgotten. 0, -EAGAIN, -ENOENT. */
 static int begin_release(domid_t domid)
 {
     struct xenstore_connection *connection = connection_of(domid);
     int error;
 
     if (!connection) return refused(-ENOENT);
+    connection->leaving = true;
     transaction_end_all(connection);
     if (!change_finish_some(connection)) return refused(-EAGAIN);
     error = carrier->release(domid);

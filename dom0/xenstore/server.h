@@ -78,6 +78,7 @@ struct xenstore_connection {
      * xenstore_go_on(). */
     struct xenstore_transaction *ended;
     struct tree_node *gone;                     /* Removed, yet to be freed. */
+    bool leaving;                               /* Released: nothing more is taken from it. */
     bool owes_answer;
     struct xsd_sockmsg owed;
     int owed_error;

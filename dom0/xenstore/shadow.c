@@ -57,6 +57,14 @@ static void forget_node(struct shadows *shadows, struct shadow *shadow)
     shadow->made = NULL;
 }
 
+/* The node is not to be, after all; nor is it counted as one more of the actor's. */
+static void unmake(struct shadows *shadows, struct shadow *shadow)
+{
+    if (shadow->made && shadow->made->perms.entry[0].domid == shadows->actor->domid)
+        shadows->more_nodes--;
+    forget_node(shadows, shadow);
+}
+
 int shadows_open(struct shadows *shadows, const struct tree_actor *actor)
 {
     *shadows = (struct shadows){ .actor = actor };
@@ -312,6 +320,8 @@ static int make(struct shadows *shadows, const struct seen *nearest, const char 
     while (next < count) {
         /* There: the path was touched. */
         shadow = child_of(shadow, made[next]->name, made[next]->name_size);
+        /* Made before, in what somebody else has removed since. */
+        unmake(shadows, shadow);
         shadow->made = made[next++];
         shadow->implied = next < count;
     }
@@ -336,9 +346,7 @@ int shadows_write(struct shadows *shadows, const struct tree_node *tree, const c
 
 static void forget_nodes(struct shadows *shadows, struct shadow *shadow)
 {
-    if (shadow->made && shadow->made->perms.entry[0].domid == shadows->actor->domid)
-        shadows->more_nodes--;
-    forget_node(shadows, shadow);
+    unmake(shadows, shadow);
     for (unsigned i = 0; i < shadow->child_count; i++)
         forget_nodes(shadows, shadow->children[i]);
     tree_work++;

@@ -132,7 +132,9 @@ static struct tree_node *walk(const struct tree_node *root, const char *path, co
     return (struct tree_node *)(uintptr_t)node;
 }
 
-const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path)
+/* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet
+ * to be made. */
+static const struct tree_node *find_nearest(const struct tree_node *root, const char *path)
 {
     const char *rest;
 
@@ -225,7 +227,7 @@ int tree_check(const struct tree_node *root, const char *path, struct tree_actor
     if (node) return tree_allows(node, actor, access) ? 0 : refused(-EACCES);
     /* Whether a node exists is a secret too: only who may use the place where it would be learns
      * that it is not. */
-    return tree_allows(tree_find_nearest(root, path), actor, access) ? refused(-ENOENT)
+    return tree_allows(find_nearest(root, path), actor, access) ? refused(-ENOENT)
                                                                      : refused(-EACCES);
 }
 

@@ -70,10 +70,6 @@ bool tree_path_valid(const char *path);
 /* NULL when there is no such node. */
 const struct tree_node *tree_find(const struct tree_node *root, const char *path);
 
-/* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet
- * to be made. */
-const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path);
-
 /*
  * A walk over all that may rest between any two steps: the path, "" at first, becomes that of the
  * next node, parents before children and these by name; it comes back, with its parent. NULL behind

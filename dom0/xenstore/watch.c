@@ -388,22 +388,30 @@ static void fire(struct xenstore_listener *listener, const char *path, size_t si
 
 static unsigned looks;                  /* At listeners, for one change. */
 
-/* Who listens here hears of all of the path, if he may read what is there, or was: `node`. */
+/* NULL: there is none. */
+static bool may_read(const struct tree_node *node, struct tree_actor actor)
+{
+    return node && tree_allows(node, actor, TREE_READ);
+}
+
+/* Who listens here hears of all of the path, if he may read what is there now, or what is gone. */
 static void fire_at(const struct xenstore_place *place, const char *path, size_t size,
-                    const struct tree_node *node)
+                    const struct tree_node *now, const struct tree_node *gone)
 {
     struct xenstore_listener *listener = place->listeners;
 
     for (; listener; listener = listener->next) {
+        struct tree_actor actor = listener->connection->actor;
+
         looks++;
-        if (tree_allows(node, listener->connection->actor, TREE_READ))
+        if (may_read(now, actor) || may_read(gone, actor))
             fire(listener, path, size);
     }
 }
 
 /*
  * Everything that is watched below what is gone; `path` grows and shrinks. `now`: what is there
- * again, made anew in the same transaction.
+ * again, made anew in the same transaction, or by somebody else since.
  */
 static void fire_below(const struct xenstore_place *place, char *path, size_t size,
                        const struct tree_node *gone, const struct tree_node *now)
@@ -419,7 +427,7 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
         path[size] = '/';
         memcpy(path + size + 1, below->name, below->name_size + 1);
         again = now ? tree_child(now, below->name, below->name_size) : NULL;
-        fire_at(below, path, longer, again ? again : child);
+        fire_at(below, path, longer, again, child);
         fire_below(below, path, longer, child, again);
     }
 }
@@ -427,25 +435,25 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
 void watch_fire(const char *path, const struct tree_node *gone)
 {
     static char below[XENSTORE_ABS_PATH_MAX + 1];
-    const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
+    const struct tree_node *now = tree_find(xenstore_tree, path);
     const struct xenstore_place *place = &watched_paths;
     const char *at = path;
     size_t length = strlen(path), size;
 
     looks = 0;
-    if (!node)
-        node = gone ? gone : tree_find_nearest(xenstore_tree, path);
-    fire_at(place, path, length, node);         /* All paths begin with that of the root. */
+    tree_work += (unsigned)(length / TREE_BYTES_OF_A_STEP);
+    if (!now && !gone) return;
+    fire_at(place, path, length, now, gone);         /* All paths begin with that of the root. */
     for (const char *name; place && (name = tree_component(&at, &size), size);) {
         place = place_child(place, name, size);
         if (place)
-            fire_at(place, path, length, node);
+            fire_at(place, path, length, now, gone);
     }
     if (gone && place) {
         memcpy(below, path, length + 1);
         fire_below(place, below, length, gone, now);
     }
-    tree_work += looks / LOOKS_OF_A_STEP + (unsigned)(length / TREE_BYTES_OF_A_STEP);
+    tree_work += looks / LOOKS_OF_A_STEP;
 }
 
 void watch_fire_special(const char *special)

@@ -40,6 +40,8 @@ static struct guest {
 static bool refuse_map, refuse_port;
 static unsigned said;
 static char terminal[32768], passed[32768];     /* as text; as it is */
+static char as_written[65536];                  /* to the terminal: as it is */
+static size_t written;
 static uint64_t now;
 
 void printk(const char *format, ...)
@@ -76,6 +78,9 @@ size_t strlcpy(char *to, const char *from, size_t size)
 void terminal_write(const char *bytes, size_t size)
 {
     strncat(terminal, bytes, size);
+    assert_true(size <= sizeof(as_written) - written);
+    memcpy(as_written + written, bytes, size);
+    written += size;
 }
 
 void terminal_pass(const char *bytes, size_t size)
@@ -225,6 +230,7 @@ static int setup(void **state)
     memset(guest, 0, sizeof(guest));
     refuse_map = refuse_port = false;
     said = slept = allocations_until_failure = 0;
+    written = 0;
     terminal[0] = '\0';
     now = 1000000000;
     turns_start(nobody_sleeps, no_time, nobody_waits);
@@ -316,6 +322,21 @@ static void what_is_said_is_shown(void **state)
     assert_true(guest_console_show_log("g1"));
     assert_string_equal(terminal, "one line\n\n\n");
     assert_false(guest_console_show_log("g3"));
+}
+
+/* NULs too, as what they are; and nothing else. */
+static void a_line_may_have_nuls(void **state)
+{
+    static const char said_by_it[] = "a\0b\n\0\n", shown[] = "(g1) a\0b\n" "(g1) \0\n";
+    struct xencons_interface *ring = &guest[1].ring;
+
+    for (unsigned i = 0; i < sizeof(said_by_it) - 1; i++)
+        ring->out[MASK_XENCONS_IDX(ring->out_prod++, ring->out)] = said_by_it[i];
+    written = 0;
+    ring_bell(1);
+    run();
+    assert_int_equal(written, sizeof(shown) - 1);
+    assert_memory_equal(as_written, shown, written);
 }
 
 /* Names that differ in their last letter only: the log is that of the one that is asked for. */
@@ -506,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_line_may_have_nuls, setup, teardown),
         cmocka_unit_test_setup_teardown(many_lines_are_many_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(names_may_be_long, setup, teardown),

@@ -19,12 +19,14 @@
 struct client {
     struct xenstore_connection connection;
     char answer[XENSTORE_PAYLOAD_MAX + 1];
-    bool refused, deaf;
+    bool refused, deaf, absent;
+    unsigned asked, answered;
     uint32_t transaction[XENSTORE_MAX_TRANSACTIONS];
 };
 
 static struct client clients[CLIENTS];          /* Domains 0 to 3. */
 static size_t left;                             /* Of dom0's memory. */
+static bool in_parts;                           /* Somebody else goes on with what is taken. */
 
 static size_t memory_left(void)
 {
@@ -42,6 +44,7 @@ static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *he
     struct client *client = (struct client *)to;
 
     if (header->type == XS_WATCH_EVENT) return;
+    client->answered++;
     client->refused = header->type == XS_ERROR;
     memcpy(client->answer, payload, header->len);
     client->answer[header->len] = '\0';
@@ -52,34 +55,52 @@ static unsigned ask(struct client *client, uint32_t type, uint32_t tx, const cha
 {
     struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)size };
 
-    return xenstore_handle(&client->connection, &header, payload);
+    client->asked++;
+    return in_parts ? xenstore_take(&client->connection, &header, payload)
+                    : xenstore_handle(&client->connection, &header, payload);
+}
+
+static void start(unsigned i)
+{
+    memset(&clients[i], 0, sizeof(clients[i]));
+    clients[i].connection.actor = (struct tree_actor){ .domid = (uint16_t)i, .privileged = i == 0 };
+    clients[i].connection.send = receive;
+    clients[i].connection.ready = ready;
+    xenstore_connect(&clients[i].connection);
+}
+
+static void give_home(unsigned i)
+{
+    char payload[64];
+
+    ask(&clients[0], XS_MKDIR, 0, payload,
+        (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u", i) + 1);
+    /* Open to the next one, who makes nodes of his own there. */
+    ask(&clients[0], XS_SET_PERMS, 0, payload,
+        (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u%cn%u%cb%u", i, 0, i, 0,
+                         i % 3 + 1) + 1);
+    assert_false(clients[0].refused);
+}
+
+static int release(domid_t domid)
+{
+    xenstore_disconnect(&clients[domid].connection);
+    clients[domid].absent = true;
+    return 0;
 }
 
 static int setup(void **state)
 {
-    static const struct xenstore_carrier carrier = { NULL, NULL };
-    char payload[64];
+    static const struct xenstore_carrier carrier = { NULL, release };
 
+    in_parts = false;
     left = ACCOUNT_RESERVE;
     account_start(memory_left);
     assert_int_equal(xenstore_start(&carrier), 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
-        memset(&clients[i], 0, sizeof(clients[i]));
-        clients[i].connection.actor = (struct tree_actor){ .domid = (uint16_t)i,
-                                                           .privileged = i == 0 };
-        clients[i].connection.send = receive;
-        clients[i].connection.ready = ready;
-        xenstore_connect(&clients[i].connection);
-        if (!i)
-            continue;
-        ask(&clients[0], XS_MKDIR, 0, payload,
-            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u", i) + 1);
-        /* Open to the next one, who makes nodes of his own there. */
-        ask(&clients[0], XS_SET_PERMS, 0, payload,
-            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u%cn%u%cb%u", i, 0, i, 0,
-                             i % 3 + 1) +
-                1);
-        assert_false(clients[0].refused);
+        start(i);
+        if (i)
+            give_home(i);
     }
     return 0;
 }
@@ -156,6 +177,8 @@ static int teardown(void **state)
             assert_int_equal(account_held(i, kind), 0);
     return 0;
 }
+
+size_t __sanitizer_get_current_allocated_bytes(void);          /* ASan counts for us. */
 
 /* --- anything at all --- */
 
@@ -234,6 +257,129 @@ static void accounts_are_what_is_there(void **state)
         recount();
         seed = round;
     }
+}
+
+/* --- what is done in parts, with anything at all between them --- */
+
+static unsigned leaving;                        /* Whom dom0 releases; 0: nobody. */
+static unsigned parts, releases;                /* So many there were. */
+
+static void release_some(void)
+{
+    char payload[8];
+
+    ask(&clients[0], XS_RELEASE, 0, payload, (size_t)sprintf(payload, "%u", leaving) + 1);
+    if (clients[0].refused) {
+        assert_string_equal(clients[0].answer, "EAGAIN");
+    } else {
+        start(leaving);
+        give_home(leaving);
+        leaving = 0;
+        releases++;
+    }
+}
+
+/* Enough of it that it has parts: made in a transaction or not, and removed. */
+static void large_request(struct client *client)
+{
+    uint32_t *tx = &client->transaction[0];
+    char payload[64];
+
+    switch (random_below(40)) {
+    case 0:
+        ask(client, XS_TRANSACTION_END, *tx, random_below(4) ? "T" : "F", 2);
+        *tx = 0;
+        break;
+    case 1:
+        ask(client, XS_RESET_WATCHES, 0, "", 1);
+        memset(client->transaction, 0, sizeof(client->transaction));
+        break;
+    case 2: case 3:
+        ask(client, XS_RM, random_below(2) ? *tx : 0, payload,
+            (size_t)sprintf(payload, "/local/domain/%u/%u", random_below(3) + 1, random_below(3)) +
+            1);
+        break;
+    case 4:
+        ask(client, XS_WATCH, 0, payload,
+            (size_t)sprintf(payload, "/local/domain/%u/%u%ct", random_below(3) + 1, random_below(3),
+                            0) + 1);
+        break;
+    default:
+        if (!*tx) {
+            ask(client, XS_TRANSACTION_START, 0, "", 1);
+            *tx = client->refused ? 0 : (uint32_t)atoi(client->answer);
+        }
+        ask(client, XS_MKDIR, random_below(2) ? *tx : 0, payload,
+            (size_t)sprintf(payload, "/local/domain/%u/%u/%u/%u", random_below(3) + 1,
+                            random_below(3), random_below(60), random_below(3)) + 1);
+    }
+}
+
+static void step_of(struct client *client)
+{
+    struct xenstore_connection *connection = &client->connection;
+
+    if (connection->ended || connection->gone) {
+        assert_true(xenstore_go_on(connection) || !connection->owes_answer);
+        parts++;
+    } else if (client == &clients[0] && (leaving || !random_below(300))) {
+        leaving = leaving ? leaving : random_below(3) + 1;
+        release_some();
+    } else if (!client->absent && !connection->leaving) {
+        large_request(client);
+    }
+    if (!client->absent)
+        assert_int_equal(client->answered + connection->owes_answer, client->asked);
+}
+
+static bool something_is_left(void)
+{
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (clients[i].connection.ended || clients[i].connection.gone)
+            return true;
+    return leaving;
+}
+
+/* Everybody is answered once, whoever comes between; nothing is counted twice, or lost, when one is
+ * released or removes what others are just being told of. */
+static void anything_between_parts(void **state)
+{
+    for (unsigned round = 1; round < 30; round++) {
+        seed = round;
+        in_parts = true;
+        for (unsigned step = 0; step < 2000; step++)
+            step_of(&clients[random_below(CLIENTS)]);
+        while (something_is_left())
+            for (unsigned i = 0; i < CLIENTS; i++)
+                if (!xenstore_go_on(&clients[i].connection) && !i && leaving)
+                    release_some();
+        in_parts = false;
+        recount();
+    }
+    assert_true(parts > 1000 && releases > 20);
+}
+
+/* What a transaction has made is made again when what it stood in was removed outside: it holds it
+ * once, and gives it back. */
+static void made_again_is_held_once(void **state)
+{
+    struct client *one = &clients[1];
+    size_t before = __sanitizer_get_current_allocated_bytes();
+
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t tx;
+
+        ask(one, XS_TRANSACTION_START, 0, "", 1);
+        tx = (uint32_t)atoi(one->answer);
+        ask(one, XS_MKDIR, 0, "data", sizeof("data"));
+        ask(one, XS_MKDIR, tx, "data/of/mine", sizeof("data/of/mine"));
+        ask(one, XS_RM, 0, "data", sizeof("data"));
+        ask(one, XS_MKDIR, tx, "data/of/mine", sizeof("data/of/mine"));
+        assert_false(one->refused);
+        ask(one, XS_TRANSACTION_END, tx, "F", 2);
+    }
+    ask(one, XS_RM, 0, "data", sizeof("data"));
+    assert_in_range(__sanitizer_get_current_allocated_bytes(), before - 1024, before + 1024);
 }
 
 /* --- quotas, and the reserve --- */
@@ -409,6 +555,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(accounts_are_what_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(anything_between_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(made_again_is_held_once, setup, teardown),
         cmocka_unit_test_setup_teardown(each_quota_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(the_reserve_is_the_operators, setup, teardown),
         cmocka_unit_test_setup_teardown(who_holds_little_is_served, setup, teardown),

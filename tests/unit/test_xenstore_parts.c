@@ -178,6 +178,55 @@ static void what_a_transaction_removes_goes_in_parts(void **state)
     assert_string_equal(five.payload, "again");
 }
 
+/* What somebody else has taken away meanwhile he has told of, to those who could read it; the rest,
+ * who can read what it stood in, do not hear of it now. */
+static void what_is_gone_again_is_not_told(void **state)
+{
+    static char path[XENSTORE_ABS_PATH_MAX + 1];
+    uint32_t tx;
+
+    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/5\0n5\0r6"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5\0t"));
+    long_path(path, 1, 0);
+    *strrchr(path, '/') = '\0';
+    assert_true(ask(&five, XS_MKDIR, 0, path, strlen(path) + 1));
+    assert_true(ask(&five, XS_SET_PERMS, 0, path, strlen(path) + 1 +
+                    (size_t)sprintf(path + strlen(path) + 1, "n5") + 1));
+    tx = begin(&five);
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(ask(&five, XS_MKDIR, tx, path, long_path(path, 1, i)));
+    six.events = 0;
+    take(XS_TRANSACTION_END, tx, "T");
+    *strrchr(path, '/') = '\0';
+    assert_true(ask(&dom0, XS_RM, 0, path, strlen(path) + 1));
+    go_on();
+    assert_int_equal(six.events, 0);
+}
+
+/* Who could read what is removed hears so, though somebody has put there meanwhile, before that was
+ * told, what he cannot read. */
+static void what_is_hidden_meanwhile_is_told(void **state)
+{
+    static char path[XENSTORE_ABS_PATH_MAX + 1];
+    uint32_t tx;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "seen/below"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "seen\0n5\0r6"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "seen/below\0n5\0r6"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/seen\0t"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/seen/below\0t"));
+    tx = begin(&five);
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(ask(&five, XS_MKDIR, tx, path, long_path(path, 1, i)));
+    assert_true(ASK(&five, XS_RM, tx, "seen"));
+    six.events = 0;
+    take(XS_TRANSACTION_END, tx, "T");
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/5/seen/below"));
+    assert_int_equal(six.events, 0);
+    go_on();
+    assert_int_equal(six.events, 2);            /* seen, and seen/below */
+}
+
 /* Who is released meanwhile leaves nobody untold, and is asked for again as long as there is
  * somebody to tell. */
 static void who_is_released_has_told(void **state)
@@ -218,6 +267,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_removed_goes_in_parts, setup_five, teardown),
         cmocka_unit_test_setup_teardown(what_a_transaction_removes_goes_in_parts, setup_five,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_gone_again_is_not_told, setup_five, teardown),
+        cmocka_unit_test_setup_teardown(what_is_hidden_meanwhile_is_told, setup_five, teardown),
         cmocka_unit_test_setup_teardown(who_is_released_has_told, setup_five, teardown),
     };
 

@@ -309,6 +309,39 @@ static void release_in_the_middle(void **state)
     assert_string_equal(ASK(one, XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
 }
 
+#define DIRECTORIES 40u
+#define IN_EACH 60u
+
+/* A ring outlives its guest's vCPUs, and whoever else has its page may go on writing there: of who
+ * is being released nothing more is taken, else it would never be. */
+static void who_is_released_is_asked_for_no_more(void **state)
+{
+    struct guest *one = &guest[1];
+    char payload[64];
+    unsigned attempts = 0;
+
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        size_t size = (size_t)sprintf(payload, "/shared/%u", i) + 1;
+
+        dom0_asks(XS_MKDIR, payload, size);
+        dom0_asks(XS_SET_PERMS, payload, size + (size_t)sprintf(payload + size, "b0") + 1);
+        for (unsigned j = 0; j < IN_EACH; j++)
+            dom0_asks(XS_MKDIR, payload, (size_t)sprintf(payload, "/shared/%u/%u", i, j) + 1);
+    }
+    while (!strcmp(dom0_asks(XS_IS_DOMAIN_INTRODUCED, "1", 2), "T")) {
+        size_t size = (size_t)sprintf(payload, "/shared/%u", attempts++) + 1;
+        struct xsd_sockmsg header = { .type = XS_RM, .len = (uint32_t)size };
+
+        one->ring.rsp_cons = one->ring.rsp_prod;
+        write_some(one, (const char *)&header, sizeof(header));
+        write_some(one, payload, size);
+        turns_take(LANE_QUICK);
+        dom0_asks(XS_RELEASE, "1", 2);
+        assert_in_range(attempts, 1, IN_EACH / TREE_WORK_OF_A_PART + 1);
+    }
+    assert_string_equal(release(1), "OK");
+}
+
 static void introductions_that_fail(void **state)
 {
     assert_string_equal(release(1), "OK");
@@ -495,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_answers_what_it_takes, setup, teardown),
         cmocka_unit_test_setup_teardown(release_in_the_middle, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_released_is_asked_for_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_from_before, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_without_memory, setup, teardown),
