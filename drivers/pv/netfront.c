@@ -25,8 +25,8 @@ static void give_up(struct netfront *front, const char *why)
 
 /* --- transmit --- */
 
-/* Takes finished buffers back. Looked at when we send: nobody waits for a frame to have left, so no
- * event is asked for. */
+/* Takes finished buffers back. Looked at when we send and all are busy: nobody waits for a frame to
+ * have left, so no event is asked for. */
 static void reclaim(struct netfront *front)
 {
     uint32_t producer = ring_read_index(&front->tx.sring->rsp_prod);
@@ -339,7 +339,6 @@ static void after_suspend(struct suspend_hook *hook, bool restored)
     }
     front->connected = false;
     front->event = 0;
-    memset(front->tx_busy, 0, sizeof front->tx_busy);
     xenbus_detach(&front->bus);
     unshare(front);
     if (open(front))

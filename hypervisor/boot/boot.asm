@@ -159,14 +159,7 @@ boot_gdt_pointer:
 
 section .text
 bits 64
-high_start:
-    mov eax, 16
-    mov ds, eax
-    mov es, eax
-    mov ss, eax
-    xor eax, eax
-    mov fs, eax
-    mov gs, eax
+high_start:                         ; cpu_init loads the segments: nobody looks at them before
     lea rsp, [rel boot_stack_top]
     xor ebp, ebp                    ; the end of every stack trace
     call boot_main

@@ -22,7 +22,6 @@ bits 32
 .protected:
     mov eax, 16
     mov ds, eax
-    mov es, eax
     mov ss, eax
     mov esp, PAGE + 4096
     ; near calls are relative and this code has moved: call by address
@@ -47,11 +46,7 @@ ap_long:
 
 section .text
 bits 64
-ap_high:
-    mov eax, 16
-    mov ds, eax
-    mov es, eax
-    mov ss, eax
+ap_high:                            ; cpu_init loads the segments: nobody looks at them before
     mov rax, [rel hv_cr3]           ; the final tables: the stack may be anywhere in RAM
     mov cr3, rax
     mov rsp, [rel ap_stack]

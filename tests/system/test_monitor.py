@@ -226,6 +226,8 @@ def test_somebody_types(mode):
         box.expect(r"1\s+2\s+8")
         box.send("poweroff")
         box.expect("the guest switches the machine off")
+        interpreted = int(box.expect(r"monitor: (\d+) instructions interpreted").group(1))
+        assert (interpreted > 200_000) == (mode == "emulate")         # the others run it
 
 
 @pytest.mark.parametrize("hypervisor, says", [
@@ -252,4 +254,5 @@ def test_where_there_is_no_assistance(hypervisor, says):
 def test_what_cannot_be_done_is_said(words, says):
     with alone("refused", words) as box:
         box.expect(f"monitor: {says}".replace("`", "."))
+        box.expect(r"ended \(power-off\)")
         assert box.wait_off() == 0

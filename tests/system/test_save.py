@@ -142,6 +142,7 @@ def test_what_is_refused(system):
         assert "holds something that is no saved guest" in \
             system.refused(f"xl save {option}saved foreign")
     assert "there is no saved guest" in system.refused("xl restore foreign")
+    assert "no partition of that name" in system.refused("xl restore nowhere")
     went_on = times(system, "saved: going on")
     save(system, "-cf saved one")
     assert "holds a saved guest already: save -f" in system.refused("xl save saved one")

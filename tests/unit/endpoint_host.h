@@ -61,6 +61,8 @@ static void receive(struct netport *port, void *data, size_t length, uint32_t fl
         assert_int_equal(sum(ip + 20, length - 34, ip[9] == 6 ? pseudo(ip, length - 34) : 0),
                          0xffff);
     }
+    if (get16(frame + 12) == 0x0800 && ip[9] == 6)
+        assert_int_equal(get16(ip + 20 + 18), 0);               /* nothing is urgent */
     memcpy(got[got_count], frame, length);
     got_length[got_count++] = length;
 }

@@ -316,6 +316,23 @@ static void a_slow_line_is_waited_for_by_the_guest(void **state)
     line_is_slow = false;
 }
 
+/* A guest whose words nobody sees here does not wait for the line either. */
+static void but_not_by_one_that_is_not_shown(void **state)
+{
+    line_is_slow = true;
+    guest_consoles_show(true);
+    talk();
+    ring->out_prod = ring->out_cons + 10;
+    ring_bell(0, ring_data);
+    turns_take(LANE_QUICK);
+    assert_int_equal(ring->out_prod - ring->out_cons, 10);      /* the line rests */
+    guest_consoles_show(false);
+    ring_bell(0, ring_data);
+    turns_take(LANE_QUICK);
+    assert_int_equal(ring->out_cons, ring->out_prod);
+    line_is_slow = false;
+}
+
 static void talk_to_the_operator(void)
 {
     talk();
@@ -339,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_key_to_leave_is_not_the_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_is_gone_is_not_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(a_slow_line_is_waited_for_by_the_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(but_not_by_one_that_is_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(and_by_one_whose_operator_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_reads_slowly_has_all, setup, teardown),
     };

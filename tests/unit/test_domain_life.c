@@ -507,6 +507,14 @@ static void crashes(void **state)
     done("reconsider. virq. ");
     assert_int_equal(d->shutdown_code, SHUTDOWN_crash); /* whatever it said beforehand */
     assert_string_equal(logged, "Domain 3 crashed: it fell\nd3 shuts down: crash\n");
+    domain_crash(d, "it fell again");                   /* who is gone cannot */
+    end(d);
+    d = create(3, 1, false);
+    domain_shutdown(d, SHUTDOWN_poweroff);              /* which is 0 */
+    *logged = '\0';
+    domain_crash(d, "it fell");
+    done("reconsider. virq. ");
+    assert_true(d->shutdown_code == SHUTDOWN_poweroff && !*logged);
     end(d);
     for (unsigned int i = 0; i < 2; i++) {
         running_domain.life = DOMAIN_ALIVE;

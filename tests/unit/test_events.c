@@ -154,6 +154,28 @@ static void pollers(void **state)
     assert_true(woken[1][0] == 1 && woken[1][1] == 2);
 }
 
+static int cost_of_a_send(uint32_t pollers, int port)
+{
+    guest.events.pollers = pollers;
+    shared[1].evtchn_pending[0] = 0;
+    budget_refill();
+    assert_int_equal(sends(&guest, port), 0);
+    return ENTRY_BUDGET - cpu.budget;
+}
+
+/* Who sends pays for each that is woken. */
+static void waking_costs(void **state)
+{
+    int port = ipi(&guest, 0), none;
+
+    shared[1].evtchn_mask[0] = ~0ul;
+    vcpus[1][0].events.poll_port = vcpus[1][1].events.poll_port = 0;
+    none = cost_of_a_send(0, port);
+    assert_int_equal(cost_of_a_send(1, port), none + 400);        /* COST_WAKE */
+    assert_int_equal(cost_of_a_send(3, port), none + 800);
+    budget_refill();
+}
+
 /* One that no longer polls: its own bit goes, and the timer that it may have set. */
 static void polling_ends(void **state)
 {
@@ -452,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_channel_with_oneself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(raised_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pollers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waking_costs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(polling_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(virqs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pirqs, set_up, tear_down),

@@ -131,6 +131,14 @@ static void groups_have_gaps(void **state)
     start(0);
     assert_exception(STEP(0x0f, 0x01, 0xc1), VECTOR_UD);                /* vmcall */
     assert_exception(STEP(0x0f, 0x01, 0x2b), VECTOR_UD);
+    vcpu->general[RBX] = DATA;
+    for (unsigned int reg = 0; reg < 8; reg++) {        /* of 0f c7 cmpxchg8b alone, in memory */
+        uint8_t memory[] = { 0x0f, 0xc7, (uint8_t)(reg << 3 | RBX) },
+                direct[] = { 0x0f, 0xc7, (uint8_t)(0xc0 | reg << 3 | RBX) };
+        assert_int_equal(step_bytes(memory, 3), reg == 1 ? STEP_DONE : STEP_EXCEPTION);
+        assert_int_equal(vcpu->rip, reg == 1 ? CODE + 3 : HANDLERS + 16 * VECTOR_UD);
+        assert_exception(step_bytes(direct, 3), VECTOR_UD);
+    }
 }
 
 static void ports_have_sizes(void **state)

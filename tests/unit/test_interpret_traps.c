@@ -210,6 +210,18 @@ static void iret_refuses(void **state)
     assert_error(STEP(0x48, 0xcf), VECTOR_GP, 0);
     push_frame(0, USER_CODE, 0, 0, KERNEL_DATA);
     assert_error(STEP(0x48, 0xcf), VECTOR_GP, KERNEL_DATA);
+    push_frame(0, USER_CODE, 0, 0, KERNEL_DATA | 3);            /* the kernel's, asked for by 3 */
+    assert_error(STEP(0x48, 0xcf), VECTOR_GP, KERNEL_DATA);
+    push_frame(0, USER_CODE, 0, 0, USER_DATA & ~3);             /* the user's, asked for by 0 */
+    assert_error(STEP(0x48, 0xcf), VECTOR_GP, USER_DATA & ~3);
+    push_frame(0, USER_CODE, 0, 0, USER_CODE_32);               /* code */
+    assert_error(STEP(0x48, 0xcf), VECTOR_GP, USER_CODE_32 & ~3);
+    push_frame(0, USER_CODE, 0, 0, USER_DATA);
+    put(vcpu, GDT + (USER_DATA & ~7), 0x0000f10000000000);      /* not to be written */
+    assert_error(STEP(0x48, 0xcf), VECTOR_GP, USER_DATA & ~3);
+    push_frame(0, USER_CODE, 0, 0, TASK | 3);                   /* no segment of memory */
+    put(vcpu, GDT + TASK, get(vcpu, GDT + TASK) | 3ull << 45);
+    assert_error(STEP(0x48, 0xcf), VECTOR_GP, TASK);
     push_frame(0, USER_DATA, 0, 0, USER_DATA);                  /* not code */
     assert_error(STEP(0x48, 0xcf), VECTOR_GP, USER_DATA & ~3);
     push_frame(0, 0x100 | 3, 0, 0, USER_DATA);                  /* not in the table */

@@ -250,6 +250,54 @@ static void a_fault_changes_nothing(void **state)
     assert_in_range(faults, 2500, 4000);
 }
 
+/* The kernel finds what a fault is about when what the CPU itself reads is not there: of a GDT the
+ * next page, the second half of a system descriptor, a byte that is to be marked. */
+static void tables_that_are_not_mapped(void **state)
+{
+    start(0);
+    map(DATA | P);
+    memcpy(machine.memory + DATA + 0xfc0, machine.memory + GDT, 64);
+    put(vcpu, DATA + 0xff8, 0x0000890000000067);
+    vcpu->gdtr = (struct descriptor_table){ AT_4K + 0x3fc0, 64 + 15 };
+    vcpu->general[RAX] = 64;
+    assert_error(STEP(0x8e, 0xd8), VECTOR_PF, 0);                       /* mov ds, eax */
+    assert_int_equal(vcpu->cr2, AT_4K + 0x4000);
+    assert_int_equal(vcpu->segment[DS].selector, KERNEL_DATA);
+    vcpu->general[RAX] = 56;
+    assert_error(STEP(0x0f, 0x00, 0xd8), VECTOR_PF, 0);                 /* ltr eax */
+    assert_int_equal(vcpu->cr2, AT_4K + 0x4000);
+    assert_int_equal(vcpu->tr.selector, TASK);
+    put(vcpu, DATA + 0xfd0, 0x0000920000000000);
+    vcpu->general[RAX] = KERNEL_DATA;
+    assert_error(STEP(0x8e, 0xd8), VECTOR_PF, 3);
+    assert_int_equal(vcpu->cr2, AT_4K + 0x3fd5);
+    assert_int_equal(get(vcpu, DATA + 0xfd0), 0x0000920000000000);
+}
+
+/* A user's stack that is not there, or only the lowest two bytes of it: what pops and what pushes
+ * faults, and that is all. */
+static void stacks_that_are_not_mapped(void **state)
+{
+    enum { POPS = 6, ALL = 12 };
+    static const uint8_t instructions[ALL][3] = {
+        { 0x59 }, { 0x8f, 0xc1 }, { 0x9d }, { 0xc3 }, { 0xc2, 8 }, { 0x48, 0xcf },
+        { 0x51 }, { 0xff, 0xf1 }, { 0x6a, 1 }, { 0x9c }, { 0xff, 0xd1 }, { 0xe8, 8 },
+    };
+    for (unsigned int i = 0; i < 2 * ALL; i++) {
+        uint64_t before[16], pushes = i / 2 >= POPS ? 8 : 0, end = 4ull << 30;
+        start(3);
+        for (unsigned int j = 0; j < 16; j++)
+            vcpu->general[j] = before[j] = 0x100 * j;
+        vcpu->general[RSP] = before[RSP] = end + pushes - (i % 2 ? 2 : 0);
+        assert_error(step_bytes(instructions[i / 2], 3), VECTOR_PF, pushes ? 6 : 4);
+        assert_int_equal(vcpu->cr2, end);
+        assert_int_equal(get(vcpu, vcpu->general[RSP] + 8), CODE);
+        assert_int_equal(get(vcpu, vcpu->general[RSP] + 32), before[RSP]);
+        vcpu->general[RSP] = before[RSP];
+        assert_memory_equal(vcpu->general, before, sizeof before);
+    }
+}
+
 /* --- fetching --------------------------------------------------------------------------------- */
 
 static void instructions_across_pages(void **state)
@@ -327,6 +375,8 @@ int main(void)
         cmocka_unit_test(watched_pages_are_stored_to_by_the_platform),
         cmocka_unit_test(operands_across_pages),
         cmocka_unit_test(a_fault_changes_nothing),
+        cmocka_unit_test(tables_that_are_not_mapped),
+        cmocka_unit_test(stacks_that_are_not_mapped),
         cmocka_unit_test(instructions_across_pages),
         cmocka_unit_test(code_may_change),
         cmocka_unit_test(what_is_unknown_has_a_name),

@@ -469,6 +469,11 @@ static void saved_and_restored(void **state)
         assert_true(send(60, 0));               /* all buffers are free */
     assert_false(send(60, 0));
     card.port.flush(&card.port);
+    answer_tx(3);
+    answer_tx(3);
+    assert_true(send(60, 0));                   /* and each comes back once */
+    assert_false(send(60, 0));
+    card.port.flush(&card.port);
     hooked->before(hooked);                     /* there is no card in that other life */
     handler = NULL;
     remove_node("device/vif/0/mac");

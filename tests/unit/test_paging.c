@@ -327,6 +327,7 @@ static void mappings_of_devices(void)
     a_pc();
     all_is_where_it_should_be();
     HOLDS(!ioremap(MADDR(0xfee00000), 0, true));
+    HOLDS(!ioremap(MADDR(0xfee00010), 0, true) && our_count == 0);
     HOLDS(!ioremap(MADDR(0xfee00000), (1ul << 30) + 1, true) && !pool);
     p = ioremap(MADDR(0xfee00123), 0x10, true);
     HOLDS((uint64_t)p == IOREMAP_VIRT + 0x123 && our_count == 1 && ours[0] == 0xfee00);

@@ -135,6 +135,8 @@ static void guests_that_are_not_saved(void **state)
     not_saved("lies about its page 32");
     table(L1)[40] = (uint64_t)SHARED << 12 | 1;
     not_saved("mapped what is not its own (frame 7d0, in its page 4)");
+    table(L1)[41] = 1901ul << 12 | 1;
+    not_saved("mapped what is not its own (frame 76d, in its page 4)");
     table(L3)[5] = entry_of(L2) | ENTRY_LARGE;
     not_saved("mapped what is not its own");
     vcpu.user_regs.rdx = 1900;

@@ -97,6 +97,9 @@ static void formats(void **state)
     check("0xabc (null) [abc] [  abc] [abc  ] [ab]", "%p %s [%s] [%5s] [%-5s] [%.2s]",
           (void *)0xabc, NULL, "abc", "abc", "abc", "abc");
     check("x   y %", "%c %3c %%", 'x', 'y');
+    char zero[8];
+    assert_int_equal(snprintf(zero, sizeof(zero), "a%cb", 0), 3);       /* a letter like others */
+    assert_memory_equal(zero, "a\0b", 4);
     check("  007 -0042   12", "%5.3d %05d %*d", 7, -42, 4, 12);
     check("12   |", "%*d|", -5, 12);
     check("00ff 000000ff", "%04x %08lx", 255, 255UL);

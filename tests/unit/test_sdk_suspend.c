@@ -272,6 +272,10 @@ static void when_asked(void **state)
     waiting(NULL);
     assert_string_equal(steps, "");
     cannot_write = NULL;
+    assert_int_equal(suspend(), 0);             /* what was not announced is not announced again */
+    assert_string_equal(steps, OTHER_LIFE);
+    set_up(NULL);
+    store = true;
     if (!setjmp(no_more_words))
         waiting(NULL);
 }

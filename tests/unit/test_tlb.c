@@ -94,6 +94,12 @@ static void of_some_vcpus(void **state)
     tlb_flush_domain(&domain);
     tlb_flush_domain(&other);
     assert_int_equal(loads, 1);
+    for (unsigned int id = 0; id < 64; id += 63) {      /* all that a domain may have */
+        vcpu.id = id;
+        loads = 0;
+        tlb_flush_domain(&domain);
+        assert_int_equal(loads, 1);
+    }
     tlb_flush_page(0x123000);
     assert_true(pages == 1 && page == 0x123000 && loads == 1);
 }

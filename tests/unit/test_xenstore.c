@@ -469,7 +469,7 @@ static void touches_in_a_transaction_are_bounded(void **state)
 
 static void long_directories_come_in_parts(void **state)
 {
-    char path[64];
+    char path[64], generation[32] = "";
     unsigned long offset = 0;
     unsigned names = 0;
 
@@ -484,6 +484,11 @@ static void long_directories_come_in_parts(void **state)
         char *name;
 
         assert_true(ask(&dom0, XS_DIRECTORY_PART, 0, path, (size_t)size + 1));
+        if (!offset)
+            snprintf(generation, sizeof(generation), "%.20s", dom0.payload);
+        assert_string_equal(dom0.payload, generation);
+        assert_true(ASK(&five, XS_READ, 0, "/local/domain/5"));     /* others ask meanwhile */
+        assert_true(ask(&dom0, XS_DIRECTORY_PART, 0, path, (size_t)size + 1));
         for (name = dom0.payload + strlen(dom0.payload) + 1;
              name < dom0.payload + dom0.answer.len;) {
             if (!*name) {
@@ -496,6 +501,10 @@ static void long_directories_come_in_parts(void **state)
         }
     }
     assert_int_equal(names, 500);
+    /* whoever has the parts sees by their number that they are of one directory no more */
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/tool/one-more"));
+    assert_true(ASK(&dom0, XS_DIRECTORY_PART, 0, "/tool\0" "0"));
+    assert_string_not_equal(dom0.payload, generation);
 }
 
 /* Random bytes as requests: whatever comes, every request is answered once and nothing is overrun

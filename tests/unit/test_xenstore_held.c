@@ -403,6 +403,27 @@ static void each_quota_refuses(void **state)
     assert_in_range(made, 400, 520);
     ask(one, XS_WRITE, 0, "data/1\0short", 12);
     assert_false(one->refused);                 /* What becomes less always may. */
+    for (unsigned i = 1; i < 3; i++) {          /* The operator writes as much as he likes. */
+        memcpy(payload, "/local/domain/1/data/", 21);
+        payload[21] = (char)('0' + i);
+        payload[22] = '\0';
+        ask(&clients[0], XS_WRITE, 0, payload, 4000);
+        assert_false(clients[0].refused);
+    }
+    memset(payload, 'x', 64);
+    assert_true(account_held(1, HELD_NODE_BYTES) > account_rules[HELD_NODE_BYTES].quota);
+    memcpy(payload, "data/3", 7);
+    ask(one, XS_WRITE, 0, payload, 7 + XENSTORE_MAX_NODE_BYTES);
+    assert_false(one->refused);                 /* Nor does what stays as large take any. */
+    memcpy(payload, "data/4", 7);
+    ask(one, XS_WRITE, 0, payload, 7 + XENSTORE_MAX_NODE_BYTES - 1);
+    assert_false(one->refused);
+    ask(one, XS_WRITE, 0, payload, 7 + XENSTORE_MAX_NODE_BYTES);
+    assert_string_equal(one->answer, "ENOSPC");
+    memset(payload, 'x', 64);
+    for (unsigned i = 1; i < 3; i++)
+        ask(one, XS_WRITE, 0, i == 1 ? "data/1\0s" : "data/2\0s", 8);
+    assert_false(one->refused);
     ask(one, XS_TRANSACTION_START, 0, "", 1);
     tx = (uint32_t)atoi(one->answer);
     for (made = 0; made < 2000 && !one->refused; made++) {

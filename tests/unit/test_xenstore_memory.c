@@ -134,6 +134,23 @@ static void a_watch_that_was_not_made(void **state)
 }
 
 /* Without a tree there is no store. */
+static void the_root_needs_an_account(void **state)
+{
+    struct tree_node *root;
+    unsigned fail = 0;
+
+    do {
+        allocations_until_failure = ++fail;
+        root = tree_new();
+        assert_int_equal(account_held(0, HELD_NODES), root != NULL);
+    } while (!root);
+    allocations_until_failure = 0;
+    assert_int_equal(fail, 5);                  /* node, name, value, account */
+    account_credit(0, HELD_NODES, 1);
+    account_credit(0, HELD_NODE_BYTES, account_held(0, HELD_NODE_BYTES));
+    tree_free(root);
+}
+
 static void a_store_that_does_not_start(void **state)
 {
     static const struct xenstore_carrier carrier = { introduce, release };
@@ -256,6 +273,7 @@ static void a_tree_goes_in_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_root_needs_an_account),    /* first: nobody has one yet */
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_made_is_not_paid_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_watch_that_was_not_made, setup, teardown),

@@ -421,6 +421,26 @@ static void write_quietly(struct guest *from, const void *bytes, size_t size)
         __atomic_store_n(&bell, true, __ATOMIC_SEQ_CST);
 }
 
+static const struct xsd_sockmsg question = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
+
+static void ask_quietly(void)
+{
+    write_quietly(&guest[1], &question.req_id, sizeof(question) - sizeof(question.type));
+    write_quietly(&guest[1], "1", 2);
+}
+
+/* What comes behind our last look is found by another. */
+static void a_guest_that_writes_when_we_have_looked(void **state)
+{
+    when_told = ask_quietly;
+    write_some(&guest[1], (const char *)&question.type, sizeof(question.type));
+    run();
+    assert_null(when_told);
+    assert_int_equal(guest[1].ring.req_cons, guest[1].ring.req_prod);
+    assert_true(read_message(&guest[1]));
+    assert_string_equal(guest[1].payload, "/local/domain/1");
+}
+
 static void *ask_meanwhile(void *unused)
 {
     const struct xsd_sockmsg header = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
@@ -532,6 +552,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_from_before, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_writes_when_we_have_looked, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_writes_while_we_look, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_reads_while_we_write, setup, teardown),
     };

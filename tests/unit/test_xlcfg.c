@@ -293,10 +293,11 @@ static void sizes_have_units(void **state)
     } good[] = {
         { "256", 262144 }, { "256m", 262144 }, { "256M", 262144 },   { "1g", 1048576 },
         { "300k", 300 },   { "4096b", 4 },     { "1T", 1073741824 },
+        { "10737418239k", 10737418239 },        /* ten TiB: no larger number is read */
     };
     static const char *const bad[] = { "",    "m",  "0",     "12x",
                                        "1mm", "-1", "1023b", "99999999999999999999",
-                                       "1 m" };
+                                       "1 m", "10737418240k" };
     unsigned long kib;
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {

@@ -345,6 +345,8 @@ sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest
     $(ONE_CPU)
 sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
+sdk_trees.sources := pvguest-sdk/lib/trees.c
+sdk_trees.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
     pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c $(ONE_CPU)
 sdk_traps.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
