@@ -8,6 +8,7 @@
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
 #include <pvguest/refuse.h>
+#include <pvguest/time.h>
 
 /* Vendor capability (4.1.4): offsets within it, and its kinds. */
 #define CAPABILITY_VENDOR 0x09
@@ -143,9 +144,30 @@ int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t 
     return error;
 }
 
-void virtio_ready(struct virtio_device *device)
+/*
+ * Device and driver each write an index and then read the other's, with a barrier between. QEMU
+ * before 8.1 leaves barriers out while it emulates one CPU (mended by its c914d46d0a64): each may
+ * have missed the other's, and both wait for ever. Under load a card stood still within minutes.
+ */
+#define LOOK_NS (500 * NS_PER_MS)
+static struct virtio_device *looked_at;
+static struct timer looks;
+
+static void look(void *unused)
+{
+    for (struct virtio_device *device = looked_at; device; device = device->next)
+        device->look(device->context);
+    timer_set(&looks, now_ns() + LOOK_NS, look, NULL);
+}
+
+void virtio_ready(struct virtio_device *device, void (*look_at)(void *context), void *context)
 {
     add_status(device, STATUS_DRIVER_OK);
+    device->look = look_at;
+    device->context = context;
+    device->next = looked_at;
+    looked_at = device;
+    timer_set(&looks, now_ns() + LOOK_NS, look, NULL);
 }
 
 void virtio_fail(struct virtio_device *device)

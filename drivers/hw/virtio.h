@@ -26,6 +26,9 @@ struct virtio_device {
     volatile uint8_t *config;
     uint32_t notify_multiplier, notify_length, config_length;
     uint64_t features;                      /* negotiated */
+    struct virtio_device *next;             /* of those that are looked at */
+    void (*look)(void *context);
+    void *context;
 };
 
 extern const struct pci_driver virtio_blk_driver, virtio_net_driver;
@@ -36,7 +39,9 @@ bool virtio_is(const struct pci_device *pci, unsigned int kind);
 /* Steps of 3.1.1 up to FEATURES_OK: reset, take of `wanted` what is offered. 0 or a negative
  * errno. */
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted);
-void virtio_ready(struct virtio_device *device);    /* DRIVER_OK: after the queues are set up */
+/* DRIVER_OK: after the queues are set up. From then on look(context) is called twice a second, with
+ * events masked, which rings the doorbells and takes what has come, whatever the indices say. */
+void virtio_ready(struct virtio_device *device, void (*look)(void *context), void *context);
 void virtio_fail(struct virtio_device *device);     /* FAILED: gives the device up */
 uint64_t virtio_config(struct virtio_device *device, unsigned int offset, unsigned int bytes);
 
@@ -74,6 +79,8 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtq_buffer *buffers, 
                    void *token);
 /* rings the doorbell if anything is new and the device wants it */
 void virtqueue_kick(struct virtqueue *queue);
+/* rings it whatever the device has said that it wants */
+void virtqueue_ring(struct virtqueue *queue);
 /* Takes back one chain that the device has finished: its token, or NULL. *length: bytes the device
  * wrote. */
 void *virtqueue_take(struct virtqueue *queue, uint32_t *length);

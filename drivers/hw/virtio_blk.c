@@ -190,6 +190,14 @@ static void interrupt(void *context)
             ;
 }
 
+static void look(void *context)
+{
+    struct virtio_blk *disk = context;
+
+    virtqueue_ring(&disk->queue);
+    interrupt(disk);
+}
+
 static int set_up(struct virtio_blk *disk, struct pci_device *pci)
 {
     int error = virtio_start(&disk->virtio, pci,
@@ -247,7 +255,7 @@ static int open(struct pci_device *pci, const char *name, void **device)
     error = set_up(disk, pci);
     if (error) return error;
     describe(disk, name);
-    virtio_ready(&disk->virtio);
+    virtio_ready(&disk->virtio, look, disk);
     *device = &disk->device;
     return 0;
 }

@@ -144,6 +144,15 @@ static void interrupt(void *context)
             ;
 }
 
+static void look(void *context)
+{
+    struct virtio_net *card = context;
+
+    virtqueue_ring(&card->rx);
+    virtqueue_ring(&card->tx);
+    interrupt(card);
+}
+
 /* --- set-up --- */
 
 static int allocate_buffers(struct virtio_net *card)
@@ -191,7 +200,7 @@ static void start(struct virtio_net *card, const char *name)
     for (unsigned int i = 0; i < NET_MAC; i++)
         card->port.mac[i] = (uint8_t)virtio_config(&card->virtio, i, 1);
     virtqueue_silence(&card->tx);
-    virtio_ready(&card->virtio);
+    virtio_ready(&card->virtio, look, card);
     virtqueue_kick(&card->rx);          /* the buffers offered before the device was ready */
 }
 

@@ -120,7 +120,12 @@ void virtqueue_kick(struct virtqueue *queue)
     }
     queue->kicked_index = queue->available_index;
     if (wanted)
-        *queue->notify = queue->number;
+        virtqueue_ring(queue);
+}
+
+void virtqueue_ring(struct virtqueue *queue)
+{
+    *queue->notify = queue->number;
 }
 
 static void free_chain(struct virtqueue *queue, uint16_t first)

@@ -18,10 +18,32 @@
 #include <cmocka.h>
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
+#include <pvguest/time.h>
 #include "drivers/hw/virtio.h"
 
 void printk(const char *format, ...)
 {
+}
+
+static uint64_t now;
+static struct timer *set;               /* the timer that is */
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)
+{
+    set = timer;
+    *timer = (struct timer){ .when = when, .handler = handler, .data = data };
+}
+
+static unsigned int looks_at[2];
+
+static void look_at(void *which)
+{
+    looks_at[which != NULL]++;
 }
 
 void *alloc_zeroed_page(void)
@@ -187,6 +209,8 @@ static int start(void)
 
 static void a_device_comes_up(void **state)
 {
+    static struct virtio_device second;
+
     assert_int_equal(start(), 0);
     assert_true(enabled);
     assert_ptr_equal(device.common, window);
@@ -198,8 +222,21 @@ static void a_device_comes_up(void **state)
     assert_int_equal(accepted, device.features);
     assert_int_equal(registers[STATUS], 1 | 2 | 8);
     assert_int_equal(get32(0x10) & 0xffff, 0xffff);     /* no vector for what it configures */
-    virtio_ready(&device);
+    set = NULL;
+    virtio_ready(&device, look_at, NULL);
     assert_int_equal(registers[STATUS], 1 | 2 | 4 | 8);
+    /* each is looked at again and again */
+    second = device;
+    virtio_ready(&second, look_at, &second);
+    for (unsigned int i = 1; i <= 3; i++) {
+        assert_non_null(set);
+        assert_int_equal(set->when, now + 500 * NS_PER_MS);
+        now = set->when;
+        struct timer *timer = set;
+        set = NULL;
+        timer->handler(timer->data);
+        assert_true(looks_at[0] == i && looks_at[1] == i);
+    }
 }
 
 static void windows_that_are_missing(void **state)
