@@ -13,6 +13,8 @@
 #include "../lib/virtual.h"
 #include <pvguest/bits.h>
 
+#define ADDS "\x48\x83\x04\x25\x38\xc0\0\0\x02\xeb\xf5"     /* again: add qword [c038h], 2 */
+
 enum { COUNTED = 0xc000, WORD = 7, REF = 8, ROUNDS = 4, TRIES = 20, LIST = 16 };
 
 static struct domus_run second;
@@ -196,7 +198,11 @@ static void lists(void)
     uint64_t start = now_ns();
 
     events_mask_all();
-    vm_long(SAME("\x48\xff\xc1\xeb\xfb"));      /* again: inc rcx */
+    /* Another loop, where none was: of one that other processors are in, and that is written over,
+     * QEMU may go on to run the old one here. */
+    vm_long(SAME(ADDS));
+    memcpy((uint8_t *)vm_at(run.rip) + 256, "\x48\xff\xc1\xeb\xfb", 5);      /* again: inc rcx */
+    run.rip += 256;
     for (int i = 0; i < LIST; i++)
         calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_domus_op,
                                              .args = { DOMUS_run, (unsigned long)&run } };
@@ -218,7 +224,7 @@ void test_main(void)
     vm_long(SAME("\xf4"));
     if (vm_run_once() != 0)
         test_skip("no hardware assistance");
-    vm_long(SAME("\x48\x83\x04\x25\x38\xc0\0\0\x02\xeb\xf5"));  /* again: add qword [c038h], 2 */
+    vm_long(SAME(ADDS));
     memcpy(&second, &run, sizeof(run));
     nowhere();
     NEED(vcpus_start(2, run_second) == 2);
