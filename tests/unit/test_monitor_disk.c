@@ -18,7 +18,7 @@ enum { HEADER = 0x20000, DATA = 0x21000, STATUS = 0x80000 };
 
 static uint8_t sector_of[SECTORS][512];
 static struct block_request *waiting[4];
-static unsigned submitted, waits, kicks, wakes;
+static unsigned submitted, waits, kicks;
 static void *stack[16];                 /* where it was at each submit() */
 static bool at_once;                    /* the disk finishes before submit() returns */
 static int first_disk, opens, fails_with;
@@ -69,19 +69,11 @@ int blkfront_open(struct blkfront *front, unsigned int vdev)
     };
     return opens;
 }
-void irq_line(struct machine *m, unsigned int irq, bool up)
-{
-    pic_line(&m->pic, irq, up);
-}
-void machine_wake(void)
-{
-    wakes++;
-}
 
 static int fresh(void **state)
 {
     fresh_machine();
-    submitted = waits = kicks = wakes = 0;
+    submitted = waits = kicks = 0;
     at_once = false;
     opens = fails_with = 0;
     first_disk = 51712;

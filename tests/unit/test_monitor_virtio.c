@@ -10,11 +10,6 @@
 #include <cmocka.h>
 #include "tests/unit/virtio_driver.h"
 
-void irq_line(struct machine *m, unsigned int irq, bool up)
-{
-    pic_line(&m->pic, irq, up);
-}
-
 static int fresh(void **state)
 {
     fresh_machine();

@@ -22,6 +22,7 @@ static struct machine machine;
 static struct virtio *driven;
 static uint16_t rung[VIRTIO_QUEUES], heads[VIRTIO_QUEUES];
 static unsigned pages_left;             /* what alloc_page() still gives */
+static unsigned wakes;                  /* of a guest that halts */
 
 void *alloc_pages(unsigned int order)
 {
@@ -37,6 +38,15 @@ void code_forget(struct machine *m, uint64_t number)
 {
     abort();
 }
+/* ports.c has the real one. */
+__attribute__((weak)) void irq_line(struct machine *m, unsigned int irq, bool up)
+{
+    pic_line(&m->pic, irq, up);
+}
+void machine_wake(void)
+{
+    wakes++;
+}
 
 static inline void fresh_machine(void)
 {
@@ -44,6 +54,7 @@ static inline void fresh_machine(void)
     pic_reset(&machine.pic);
     pci_reset(&machine.pci);
     pages_left = ~0u;
+    wakes = 0;
     if (memory_create(&machine, MEMORY))
         abort();
 }
