@@ -8,10 +8,8 @@ itself counts what arrives at the real disk.
 """
 import gzip
 import hashlib
-import json
 import pathlib
 import re
-import socket
 
 import pytest
 
@@ -20,6 +18,7 @@ import linux
 import linux_box
 import machine
 import pvgrub
+import qmp
 
 pytestmark = pytest.mark.xdist_group("linux-disk")             # one machine: all on one worker
 FOLDER = machine.BUILD / "linux-disk"
@@ -65,26 +64,9 @@ def real_disk():
             "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
 
 
-class Qemu:
-    """What QEMU knows of its disk (QMP, QEMU's machine protocol: one JSON object a line)."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        self.lines = self.socket.makefile("rw")
-        self.lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command):
-        self.lines.write(json.dumps({"execute": command}) + "\n")
-        self.lines.flush()
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "return" in answer:
-                return answer["return"]
-
-    def disk(self):
-        return next(d["stats"] for d in self.ask("query-blockstats") if d.get("device") == "d0")
+def disk_stats(system):
+    """What QEMU knows of its disk."""
+    return next(d["stats"] for d in system.qemu.ask("query-blockstats") if d.get("device") == "d0")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +83,7 @@ def box():
                             usual=[ramdisk], extra=options) as system:
         system.boot("linux.cfg")
         system.shell("linux", "stty columns 400")
-        system.qemu = Qemu(monitor)
+        system.qemu = qmp.Monitor(monitor)
         yield system
         system.shell("linux", "umount -a -t ext4")
         system.ask("xl destroy linux")
@@ -138,9 +120,9 @@ def test_a_file_system_that_the_host_made(box):
 
 
 def test_flush_reaches_the_real_disk(box):
-    before = box.qemu.disk()["flush_operations"]
+    before = disk_stats(box)["flush_operations"]
     sh(box, "dd if=/dev/zero of=/dev/xvda bs=4k count=1 conv=fsync")
-    assert box.qemu.disk()["flush_operations"] > before
+    assert disk_stats(box)["flush_operations"] > before
 
 
 def test_discard_reaches_the_real_disk(box):

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""QEMU's machine protocol (QMP: one JSON object a line on a socket).
+
+A machine that is just ending may leave a command without an answer, and stay: QEMU 7.2 can then
+wait for ever in monitor_cleanup() (seen in one of three runs that asked without a pause). So who
+asks waits a bounded time, and a machine's end is what its serial line says.
+"""
+import json
+import socket
+
+import machine
+
+
+class NoAnswer(Exception):
+    """The machine has ended, or is about to."""
+
+
+class Monitor:
+    """Raises NoAnswer where the machine has none."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30 * machine.PATIENCE)
+        try:
+            self.socket.connect(str(path))
+            self.lines = self.socket.makefile("r")
+            self.lines.readline()                       # QEMU greets
+        except OSError as error:
+            raise NoAnswer(f"{path}: {error!r}") from error
+        self.ask("qmp_capabilities")
+
+    def ask(self, command):
+        """What it returns."""
+        try:
+            self.socket.sendall(json.dumps({"execute": command}).encode())
+            while line := self.lines.readline():        # events come between
+                if "return" in (answer := json.loads(line)):
+                    return answer["return"]
+                assert "error" not in answer, answer
+        except OSError as error:
+            raise NoAnswer(f"{command}: {error!r}") from error
+        raise NoAnswer(f"{command}: QEMU has hung up")
