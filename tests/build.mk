@@ -229,11 +229,13 @@ TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
 # One command, for what stands before it in a recipe (DOMUS_CYCLES=100) is for its first alone.
-PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
-  $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
-  $(DURATIONS:%=--durations=%)
+IN_BUILD = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS)
+PYTEST_OPTIONS := -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
+PYTEST = $(IN_BUILD) $(PYTHON) -m pytest $(PYTEST_OPTIONS) $(DURATIONS:%=--durations=%)
 # A test that hangs fails after 20 minutes, with the place; none takes five.
-PARALLEL := -n 2 --dist loadgroup --timeout=1200
+HANGS := --timeout=1200
+PARALLEL := -n 2 --dist loadgroup $(HANGS)
+AGAIN = $(IN_BUILD) $(PYTHON) tests/tools/again.py $(B)/late $(PYTEST_OPTIONS) $(HANGS)
 .PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve guests-test \
         system-test do-find-pytest lint map
 NO_PYTEST = $(call MISSED,python3-pexpect or python3-pytest$(comma) -xdist$(comma) -timeout)
@@ -262,7 +264,7 @@ system-test: do-find-pytest all peer linux rig
 	@$(PYTEST) $(PARALLEL) tests/system $(TESTS)
 # With TESTS only what it chooses, and of foreign systems only what that needs.
 do-test: do-find-pytest all $(if $(TESTS),do-chosen,lint unit peer linux rig do-scanner)
-	@$(PYTEST) $(PARALLEL) tests $(TESTS)
+	@DOMUS_LATE=$(B)/late $(PYTEST) $(PARALLEL) tests $(TESTS) || $(AGAIN)
 	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
 .PHONY: do-chosen
 do-chosen: all peer

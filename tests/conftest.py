@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What every suite under tests/ has: the kit's tools and the shared ones, and an order."""
+import os
 import pathlib
 import signal
 import sys
@@ -9,6 +10,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("tests/system", "tests/tools", "pvguest-sdk/tools")]
+
+import again                                # noqa: E402  (one of the shared tools)
 
 # minutes each, and on one worker
 LONGEST = ["test_linux_load.py", "test_rig.py", "test_toolstack.py", "test_linux.py"]
@@ -63,3 +66,5 @@ def pytest_configure(config):
         watch = Watch()
         config.pluginmanager.register(watch)
         signal.signal(signal.SIGTERM, watch.ended)
+        if "DOMUS_LATE" in os.environ:
+            config.pluginmanager.register(again.Late(os.environ["DOMUS_LATE"]))

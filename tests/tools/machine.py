@@ -170,7 +170,7 @@ class Machine:
             if value:
                 return value
             if self.clock.now() > end:
-                raise Failed(f"{self.name}: not within {seconds} s: {condition}\n{self.tail()}")
+                raise TooLate(f"{self.name}: not within {seconds} s: {condition}\n{self.tail()}")
             time.sleep(every)
 
     def listen(self, seconds):
@@ -199,7 +199,7 @@ class Machine:
         """Waits until the machine powers itself off."""
         which = self.wait_for([pexpect.EOF, pexpect.TIMEOUT], timeout * PATIENCE)
         if which == 1:
-            raise Failed(f"{self.name}: still running after {timeout} s.\n{self.tail()}")
+            raise TooLate(f"{self.name}: still running after {timeout} s.\n{self.tail()}")
         self.child.wait()
         self.child.close()
         return self.child.exitstatus
