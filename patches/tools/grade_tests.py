@@ -257,10 +257,11 @@ class Runner:
 
     def where(self, monitor, elf):
         """Where a machine hangs that says nothing: three looks at its instruction pointer."""
-        import test_nmi
-        qmp, seen = test_nmi.Monitor(monitor), []
+        import qmp
+        qemu, seen = qmp.Monitor(monitor), []
         for _ in range(3):
-            registers = qmp.say("human-monitor-command", {"command-line": "info registers"})
+            registers = qemu.ask("human-monitor-command",
+                                 {"command-line": "info registers"})
             rip = int(re.search(r"RIP=(\w+)", registers).group(1), 16)
             ring = int(re.search(r"CPL=(\d)", registers).group(1))
             program, who = ((self.tree / "build/domus.elf", "in the hypervisor"),

@@ -29,10 +29,11 @@ class Monitor:
             raise NoAnswer(f"{path}: {error!r}") from error
         self.ask("qmp_capabilities")
 
-    def ask(self, command):
+    def ask(self, command, arguments=None):
         """What it returns."""
         try:
-            self.socket.sendall(json.dumps({"execute": command}).encode())
+            words = {"execute": command, "arguments": arguments or {}}
+            self.socket.sendall(json.dumps(words).encode())
             while line := self.lines.readline():        # events come between
                 if "return" in (answer := json.loads(line)):
                     return answer["return"]
