@@ -33,10 +33,9 @@ BOUND = {"store": 100, "disk": 60000, "ping": 100}
 BEAT = r"\(neighbour\) beat \d+ store \d+ (\d+) \d+ \d+ disk \d+ (\d+) \d+ \d+ ping \d+ (\d+)"
 LONGEST = r"\(neighbour\) beat \d+ store \d+ \d+ \d+ (\d+) disk \d+ \d+ \d+ \d+ " \
           r"ping \d+ \d+ \d+ (\d+)"
-# Beats until the prompt has answered `xl list` (the middle one of three times: the beats do not
-# wait for this host, which may keep what we type to itself for a while), and until a third guest is
-# made. A beat is longer than a tenth of a second when what it measures is.
-PROMPT, CREATE = 2, 10
+# Beats until the prompt has answered `xl list` (the middle one of three times), and until a third
+# guest is made. A beat is longer than a tenth of a second when what it measures is.
+PROMPT, CREATE = 1, 3
 # Pages of dom0's that one guest may hold, devices and allocator's waste included (dom0/README.md
 # has the quotas).
 HELD = 1200
@@ -59,8 +58,14 @@ def beats(box, count):
 
 
 def during(box, line):
-    """Runs a command; the beats that came meanwhile."""
-    return len(re.findall(BEAT, box.ask(line, timeout=200)))
+    """Runs a command; the beats that came from when all of it was typed until the next prompt. The
+    beats do not wait for this host, which may keep what we type to itself for a while."""
+    box.ask(line, timeout=200)
+    said, shorter = None, machine.ESCAPES.sub("", box.child.before)
+    while said != shorter:                          # the editor goes back, and writes it again
+        said, shorter = shorter, re.sub(r"[^\n]\x08", "", shorter)
+    answer = re.search(rf"dom0> {re.escape(line)}\n((?:(?!dom0> ).)*)", said, re.S)
+    return len(re.findall(BEAT, answer.group(1)))
 
 
 def attack(box, mode):

@@ -18,7 +18,7 @@ USUAL = [
     # a teaching kernel's program, started and asked by the test
     r"udpecho: (listening on port \d+|\d+ bytes from [\d.]+:\d+)",
     # a shell's prompt, and what it says of a load that was told to stop
-    r"/ # $|\[\d+\]\W+Done ",
+    r"/ # (\?\[6n)?$|\[\d+\]\W+Done ",
 ]
 # Of an attacker's devices: the back end gives its reason once it has closed one.
 ATTACKED = [
