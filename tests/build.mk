@@ -232,7 +232,8 @@ GUEST_RUNS ?= 5
 PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)
-# A test that hangs fails after 20 minutes, with the place; none takes five.
+# A test that hangs fails after 20 minutes, with the place, in most files sooner (conftest.py); none
+# takes five.
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
 .PHONY: do-figures do-demo do-test do-soak do-lives do-bench do-compare do-curve guests-test \
         system-test do-find-pytest lint map

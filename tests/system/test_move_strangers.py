@@ -18,9 +18,7 @@ WELCOME, NO = 1, 4
 
 @pytest.fixture(scope="module")
 def box():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = machine.free_port()
     net = f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-{dom0.ADDRESS}:8002"
     with dom0.Dom0("move-strangers", net=net, disk=machine.fresh_disk("move-strangers")) as system:
         system.port = port
