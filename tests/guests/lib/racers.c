@@ -58,7 +58,7 @@ static void another(unsigned long id)
 /* Some begin late, where the machine's host has no CPU for them. */
 static bool all_have_raced(void)
 {
-    for (unsigned int id = 0; id < racers; id++)
+    for (unsigned int id = 0; part_count > 1 && id < racers; id++)
         if (!READ_ONCE(everybody[id].accepted) || !READ_ONCE(everybody[id].refused)) return false;
     return true;
 }
@@ -88,8 +88,8 @@ void race(race_part join, const race_part list[], unsigned int count, uint64_t r
     NEED(vcpus_start(racers, another) == racers);
     if (join)
         join(first);
-    for (uint64_t i = 0; !stop && now_ns() < end; i++) {
-        if (!seconds && i >= rounds && (part_count == 1 || all_have_raced())) break;
+    for (uint64_t i = 0; !stop && (seconds || i < rounds || !all_have_raced()) && now_ns() < end;
+         i++) {
         if (any(first, 30) == 0)
             subject = any(first, part_count);
         once(first);
