@@ -232,7 +232,8 @@ GUEST_RUNS ?= 5
 IN_BUILD = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS)
 PYTEST_OPTIONS := -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
 PYTEST = $(IN_BUILD) $(PYTHON) -m pytest $(PYTEST_OPTIONS) $(DURATIONS:%=--durations=%)
-# A test that hangs fails after 20 minutes, with the place; none takes five.
+# A test that hangs fails after 20 minutes, with the place, in most files sooner (conftest.py); none
+# takes five.
 HANGS := --timeout=1200
 PARALLEL := -n 2 --dist loadgroup $(HANGS)
 AGAIN = $(IN_BUILD) $(PYTHON) tests/tools/again.py $(B)/late $(PYTEST_OPTIONS) $(HANGS)

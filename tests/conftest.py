@@ -11,20 +11,25 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("tests/system", "tests/tools", "pvguest-sdk/tools")]
 
-import again                                # noqa: E402  (one of the shared tools)
+import again  # noqa: E402  (the shared tools)
+import machine  # noqa: E402
 
 # minutes each, and on one worker
 LONGEST = ["test_linux_load.py", "test_rig.py", "test_toolstack.py", "test_linux.py"]
-
+# Seconds for a test of another file, where --timeout= gives one more.
+SHORTER = 400
 
 # fixtures that are a machine, or its images, for all tests of a file
 MACHINES = {"shared", "system", "box", "made"}
 
 
 @pytest.hookimpl(tryfirst=True)             # before xdist looks who belongs together
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """What takes long comes first, else one worker is still at it when the others have nothing more
-    to do. Tests that share a machine are one worker's, else each worker boots it."""
+    to do. Tests that share a machine are one worker's, else each worker boots it. A test that hangs
+    is not waited for as long as the longest may take."""
+    given = config.getoption("timeout", None) or 0
+
     def rank(item):
         name = item.path.name
         return LONGEST.index(name) if name in LONGEST \
@@ -33,6 +38,22 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if MACHINES & set(item.fixturenames) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if item.path.name not in LONGEST and given > SHORTER * machine.PATIENCE:
+            item.add_marker(pytest.mark.timeout(SHORTER * machine.PATIENCE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    machine.SEEN[:] = [box for box in machine.SEEN if not box.child.closed]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the test's machines said last is in its report, if the error does not say it already."""
+    report = (yield).get_result()
+    if report.failed and not call.excinfo.errisinstance(machine.Failed):
+        report.sections += [(f"{box.name} said last", f"{box.transcript}:\n{box.tail()}\n")
+                            for box in machine.SEEN]
 
 
 class Watch:

@@ -6,6 +6,7 @@ Used by domus-run and by the tests' machines, so that both are the same one.
 import ctypes
 import os
 import pathlib
+import random
 import select
 import signal
 import socket
@@ -106,11 +107,28 @@ def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
 
 
+# Below those that the system gives to whoever asks for any (ip_local_port_range).
+PORTS = range(20000, 32000)
+KEPT = []                               # sockets at the ports that were given out
+
+
 def free_port():
-    """A TCP/UDP port of the host that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP and UDP port of this host that nobody has, nor is given while this program runs: a
+    machine is told its port long before it listens there. QEMU can, which asks for an address in
+    use (SO_REUSEADDR), as this does when it has it."""
+    for port in random.sample(PORTS, min(100, len(PORTS))):
+        kept = socket.socket()
+        try:
+            kept.bind(("127.0.0.1", port))
+            with socket.socket(type=socket.SOCK_DGRAM) as udp:
+                udp.bind(("127.0.0.1", port))
+        except OSError:
+            kept.close()
+            continue
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        KEPT.append(kept)
+        return port
+    raise host.Refused("no port of 127.0.0.1 is free: a hundred were tried")
 
 
 # --- choosing an accelerator ----------------------------------------------------------------------

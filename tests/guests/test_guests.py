@@ -107,7 +107,7 @@ def run_guest(name, hypervisor, timeout=120, smp=None, words=()):
             box.listen(1)
             return "CRASH", match.group(0) + "\n" + box.tail()
         outcome, words = match.group(1), match.group(2).strip()
-        if hypervisor.name == "domus" and outcome in ("SUCCESS", "SKIP"):
+        if hypervisor.name != "xen" and outcome in ("SUCCESS", "SKIP"):
             box.wait_off(timeout=20)
         if outcome in ("ERROR", "FAILURE"):
             words += "\n" + box.tail(40)

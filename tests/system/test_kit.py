@@ -4,9 +4,11 @@ own in it, and is told in a sentence what is wrong when something is."""
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import time
 
 import pexpect
 import pytest
@@ -268,3 +270,31 @@ def test_kvm_is_used_where_it_works(tmp_path, monkeypatch, does, seconds, accele
     machine_here.unlink()
     # which is remembered
     assert qemu.accelerator([], tmp_path / "accel") == accelerator
+
+
+def test_a_port_is_given_out_once(monkeypatch):
+    """Nobody else gets it, by TCP or UDP, before QEMU listens there."""
+    first = qemu.free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", first))
+    monkeypatch.setattr(qemu, "PORTS", [first])
+    with pytest.raises(host.Refused, match="no port of 127.0.0.1 is free"):
+        qemu.free_port()
+    qemu.KEPT.pop().close()
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", first))
+        with pytest.raises(host.Refused):
+            qemu.free_port()
+    assert qemu.free_port() == first
+    forwarded = ",".join(f"hostfwd={kind}:127.0.0.1:{first}-:7" for kind in ("tcp", "udp"))
+    box = subprocess.Popen([host.program("qemu-system-x86_64"), "-M", "none", "-display", "none",
+                            "-netdev", f"user,id=n0,{forwarded}"],
+                           preexec_fn=machine.die_with_parent)
+    try:
+        until = time.monotonic() + 60 * machine.PATIENCE
+        while not debugger.listens(first):
+            assert box.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        box.kill()
+        box.wait()

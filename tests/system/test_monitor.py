@@ -156,7 +156,9 @@ def trials(mode, hypervisor=machine.DOMUS):
 
 def hostile(hypervisor, mode, trial, **options):
     words = f"{mode} memory=16 args={trial}".split(" ")
-    return machine.Machine("monitor-hostile", hypervisor=hypervisor, memory=256,
+    # of its own: others may run at the same time
+    name = f"hostile-{name_of(mode).replace(' ', '-')}-{hypervisor.name}-{trial}"
+    return machine.Machine(f"monitor-{name}", hypervisor=hypervisor, memory=256,
                            modules=[[MONITOR] + words, [HOSTILE]], **options)
 
 
@@ -237,7 +239,7 @@ def test_somebody_types(mode):
 ], ids=["no-svm", "xen"])
 def test_where_there_is_no_assistance(hypervisor, says):
     need(hypervisor)
-    with alone("unassisted", f"mode=svm {KERNEL}", hypervisor) as box:
+    with alone(f"unassisted-{hypervisor.name}", f"mode=svm {KERNEL}", hypervisor) as box:
         box.expect(f"monitor: {says}\r")
 
 
@@ -252,7 +254,7 @@ def test_where_there_is_no_assistance(hypervisor, says):
     ("quick kernel=kernel.elf", "`quick` is no word of mine"),
 ])
 def test_what_cannot_be_done_is_said(words, says):
-    with alone("refused", words) as box:
+    with alone("refused-" + re.sub(r"\W+", "-", words), words) as box:
         box.expect(f"monitor: {says}".replace("`", "."))
         box.expect(r"ended \(power-off\)")
         assert box.wait_off() == 0

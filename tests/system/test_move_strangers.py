@@ -18,9 +18,7 @@ WELCOME, NO = 1, 4
 
 @pytest.fixture(scope="module")
 def box():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = machine.free_port()
     net = f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-{dom0.ADDRESS}:8002"
     with dom0.Dom0("move-strangers", net=net, disk=machine.fresh_disk("move-strangers")) as system:
         system.port = port
@@ -38,9 +36,13 @@ def hello(name=b"stranger", pages=2048, magic=b"DomusMv1"):
     return magic + struct.pack("<II16sQ64s128x", 1, 0, b"", pages, name)
 
 
+def caller(system):
+    """Whoever it is waits long for an answer: nobody counts what time the machine really gets."""
+    return socket.create_connection(("127.0.0.1", system.port), 100 * machine.PATIENCE)
+
+
 def talk(system, *words):
-    with socket.create_connection(("127.0.0.1", system.port)) as peer:
-        peer.settimeout(10)
+    with caller(system) as peer:
         for word in words:
             answer = b""
             with contextlib.suppress(ConnectionError):
@@ -58,6 +60,18 @@ def call(system, *words):
             break
         time.sleep(0.1)
     return word, text
+
+
+def welcome_caller(system):
+    """One that is let in: who was there before may not have gone yet."""
+    def tried():
+        peer = caller(system)
+        with contextlib.suppress(ConnectionError):
+            peer.sendall(hello())
+            if struct.unpack("<I", peer.recv(192).ljust(4, b"\0")[:4])[0] == WELCOME:
+                return peer
+        peer.close()
+    return system.until(tried)
 
 
 def saved(text):
@@ -87,21 +101,27 @@ def words(pages, kind):
     return record(PAGES, struct.pack(f"<II{pages}Q", pages, 0, *(i | kind for i in range(pages))))
 
 
+@contextlib.contextmanager
+def within(system, seconds):
+    """Takes no more of the machine's time."""
+    since = system.clock.now()
+    yield
+    assert system.clock.now() - since < seconds * machine.PATIENCE
+
+
 def is_quick(system):
-    since = time.monotonic()
-    system.ask("list")
-    assert time.monotonic() - since < 2 * machine.PATIENCE
+    with within(system, 2):
+        system.ask("list")
 
 
 def test_silence(box):
-    peers = [socket.create_connection(("127.0.0.1", box.port)) for _ in range(3)]
+    peers = [caller(box) for _ in range(3)]
     peers[0].sendall(hello()[:100])
     for _ in range(10):
         is_quick(box)
         time.sleep(0.3)
         with contextlib.suppress(OSError):
             peers[0].sendall(b"x")              # slowly
-    peers[0].settimeout(10)
     with contextlib.suppress(ConnectionError):
         assert not peers[0].recv(1)             # he was given up
     for peer in peers:
@@ -147,13 +167,14 @@ def test_hostile_configurations(box):
 
 
 def test_who_calls_again_and_again(box):
-    box.said()
+    """A line a second is said of it, and twenty at once."""
+    before, since = box.said().count("has not come"), time.monotonic()
     for i in range(300):
         assert call(box, hello(pages=1 << 60))[0] == NO
         if i % 50 == 0:
             is_quick(box)
-    lines = box.said().count("has not come")
-    assert lines < 100, lines
+    lines = box.said().count("has not come") - before
+    assert lines <= 21 + time.monotonic() - since
     time.sleep(2)
     call(box, hello(pages=1 << 60))
     box.see("guests that have not come are not told of", 10)
@@ -161,54 +182,46 @@ def test_who_calls_again_and_again(box):
 
 def test_not_any_more(box):
     """Somebody who sends slowly is told NO, or nothing, when the operator has had enough."""
-    time.sleep(1)                               # whoever was there before has gone
-    with socket.create_connection(("127.0.0.1", box.port)) as peer:
-        peer.settimeout(20)
-        peer.sendall(hello())
-        assert peer.recv(192)[0] == WELCOME
+    with welcome_caller(box) as peer:
         peer.sendall(saved(b"name='slow'\nkernel='k'\nmemory=8"))
         is_quick(box)
-        box.ask("migrate-receive off")
-        since = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            assert not peer.recv(192)
-        assert time.monotonic() - since < 3
+        with within(box, 3):
+            box.ask("migrate-receive off")
+            with contextlib.suppress(ConnectionError):
+                assert not peer.recv(192)
     box.ask("migrate-receive any")
+
+
+def send_on(peer, piece, ended):
+    with contextlib.suppress(OSError):
+        while True:
+            peer.sendall(piece)
+    ended.set()
 
 
 def test_pages_that_come_and_go(box):
     """A word of eight bytes has a frame made, or let go; he who says so is always ahead of it. The
     prompt answers meanwhile, and the operator can end it. Else it ends by itself."""
-    time.sleep(1)
-    free = box.free_pages()[0]
     piece = words(1024, XALLOC) + words(1024, XTAB)
-
-    def send(peer, ended):
-        with contextlib.suppress(OSError):
-            while True:
-                peer.sendall(piece)
-        ended.set()
-
+    with welcome_caller(box):                   # and so nobody else is there
+        free = box.free_pages()[0]
     for most in 4096, 8:
         ended = threading.Event()
-        with socket.create_connection(("127.0.0.1", box.port)) as peer:
-            peer.settimeout(20)
-            peer.sendall(hello())
-            assert peer.recv(192)[0] == WELCOME
+        with welcome_caller(box) as peer:
             peer.sendall(begun(2048, most))
-            threading.Thread(target=send, args=(peer, ended), daemon=True).start()
+            threading.Thread(target=send_on, args=(peer, piece, ended), daemon=True).start()
             if most == 4096:
                 for _ in range(2):
                     is_quick(box)
                     time.sleep(0.5)
                 assert not ended.is_set()
-                since = time.monotonic()
-                said = box.ask("migrate-receive off")
-                assert ended.wait(20) and time.monotonic() - since < 3 * machine.PATIENCE
+                with within(box, 3):
+                    said = box.ask("migrate-receive off")
+                    box.until(ended.is_set, 20, 0.1)
                 if "given up" not in said:
                     box.see("given up", 20)
             else:
                 box.see("it is longer than one", 20)
-            assert ended.wait(20)
+            box.until(ended.is_set, 20)
         box.ask("migrate-receive any")
         box.until(lambda: box.free_pages()[0] >= free, 20)

@@ -23,7 +23,7 @@ def debugger(box, socket, *commands):
                            "-ex", "set confirm off", "-ex", f"target remote {socket}",
                            *(word for command in commands for word in ("-ex", command)),
                            str(machine.DOMUS.path)],
-                          capture_output=True, text=True, timeout=60 * machine.PATIENCE)
+                          capture_output=True, text=True, timeout=300 * machine.PATIENCE)
     assert "detached" in done.stdout, done.stdout + done.stderr
 
 
@@ -32,7 +32,7 @@ def stopped_at(function, tmp_path, *commands, guest="grants", smp=None):
     """A machine in which a debugger has stopped once where the function begins, and done
     something."""
     socket = tmp_path / "gdb"
-    with machine.Machine(f"ring0-fault-{tmp_path.name}", hypervisor=machine.DOMUS,
+    with machine.Machine(f"ring0-fault-{function}-{tmp_path.name}", hypervisor=machine.DOMUS,
                          modules=[[machine.BUILD / f"guests/test-{guest}.elf", "test"]], smp=smp,
                          extra=["-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb",
                                 "-gdb", "chardev:gdb"]) as box:

@@ -110,6 +110,10 @@ WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
 XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", qemu.XEN_ARGUMENTS, qemu.XEN_CPU)
 
 
+# The machines of this test, also those that it has ended (conftest.py shows what they said).
+SEEN = []
+
+
 class Machine:
     """One QEMU run of a hypervisor with its modules ([[path, arg...], ...])."""
 
@@ -135,6 +139,7 @@ class Machine:
         self.child.delaybeforesend = None
         # who closes has waited for its end
         self.child.ptyproc.delayafterclose = 0
+        SEEN.append(self)
 
     # --- talking ----------------------------------------------------------------------------------
     def expect(self, pattern, timeout=60):
@@ -188,7 +193,8 @@ class Machine:
         self.child.send("\r")
 
     def tail(self, lines=25):
-        self.log.flush()
+        if not self.log.closed:
+            self.log.flush()
         # the terminal makes \r\r\n of \r\n
         with self.transcript.open(newline="", errors="replace") as transcript:
             text = ESCAPES.sub("", transcript.read())

@@ -3,6 +3,7 @@
 kind that there must not be; on what a README names; and on how wide what may be."""
 import pathlib
 import re
+import subprocess
 import sys
 
 import pytest
@@ -87,6 +88,18 @@ def test_what_tests_can_be_told_is_said(monkeypatch):
             and path.suffix in (".py", ".c", "") for match in
             asked.findall(path.read_text(errors="replace")) for name in match if name}
     assert used == set(re.findall(r"`(DOMUS_[A-Z_]+)=", (ROOT / "tests/README.md").read_text()))
+
+
+def test_it_does_not_look_into_a_build(tmp_path, monkeypatch):
+    """Whatever that is called."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    made = pathlib.Path("build-of-mine/made.c")
+    (tmp_path / made).parent.mkdir()
+    (tmp_path / made).touch()
+    monkeypatch.chdir(tmp_path)
+    for words, found in (["lint.py"], [made]), (["lint.py", "build-of-mine"], []):
+        monkeypatch.setattr(sys, "argv", words)
+        assert lint.tracked() == found
 
 
 @pytest.mark.parametrize("name, text, wrong", [

@@ -276,18 +276,6 @@ def test_what_chosen_tests_need():
     assert "rig" in run(*needs, "-k", "test_rig").stdout
 
 
-def test_lint_does_not_look_into_a_build(tmp_path):
-    folder = ROOT / f"build-lint-{tmp_path.name}"
-    folder.mkdir()
-    try:
-        (folder / "made.c").write_text("no licence\n")
-        assert f"{folder.name}/made.c" in run(sys.executable, "tests/tools/lint.py").stdout
-        assert folder.name not in run(sys.executable, "tests/tools/lint.py", folder).stdout
-    finally:
-        (folder / "made.c").unlink()
-        folder.rmdir()
-
-
 MAKEFILES = [ROOT / "Makefile", *ROOT.glob("*/*.mk")]
 
 
@@ -301,9 +289,10 @@ def targets():
 def test_documents_name_targets_and_variables_that_there_are():
     """Each `make TARGET VARIABLE=...` of a document or of make help. (A new guest has a makefile of
     its own: test_install.py.)"""
-    documents = [path.read_text() for path in ROOT.glob("**/*.md")
-                 if not path.parts[len(ROOT.parts)].startswith("build")
-                 and "template" not in path.parts]
+    # not what there is in this moment: other tests make folders in build
+    listed = run("git", "ls-files", "-co", "--exclude-standard", "*.md").stdout.splitlines()
+    documents = [(ROOT / name).read_text() for name in listed if "/template/" not in name]
+    assert len(documents) > 20
     text = re.sub(r"<!-- kit: begin -->.*?<!-- kit: end -->", "",
                   "\n".join([run("make", "help").stdout, *documents]), flags=re.S)
     names = r"(?: [A-Z_]+=\S*)*"

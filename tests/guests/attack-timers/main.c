@@ -67,6 +67,14 @@ static unsigned int ticks(int port, uint64_t ns)
     return seen;
 }
 
+/* Soon, and not again. */
+static bool ticks_once(int port)
+{
+    if (!COMES(port_pending(port))) return false;
+    event_clear((evtchn_t)port);
+    return ticks(port, 50 * NS_PER_MS) == 0;
+}
+
 static void what_may_be_asked(void)
 {
     CHECK_IS(set_periodic(0, 0), -EINVAL);
@@ -118,14 +126,21 @@ static void the_past_fires_once(int port)
 /* An armed timer that moves, and moves, and is stopped. */
 static void what_moves_does_not_fire(int port)
 {
+    uint64_t when;
+
     for (uint64_t until = now_ns() + 30 * NS_PER_MS; now_ns() < until;)
-        CHECK_IS(HYPERVISOR_set_timer_op((int64_t)(now_ns() + 500 * NS_PER_MS)), 0);
+        CHECK_IS(HYPERVISOR_set_timer_op((int64_t)(now_ns() + 10 * NS_PER_S)), 0);
     CHECK(!port_pending(port));
-    CHECK_IS(HYPERVISOR_set_timer_op((int64_t)(now_ns() + 20 * NS_PER_MS)), 0);
-    CHECK_IS(HYPERVISOR_set_timer_op(0), 0);
+    /* once more, if this machine's host had no time for it in between */
+    do {
+        event_clear((evtchn_t)port);
+        when = now_ns() + 20 * NS_PER_MS;
+        CHECK_IS(HYPERVISOR_set_timer_op((int64_t)when), 0);
+        CHECK_IS(HYPERVISOR_set_timer_op(0), 0);
+    } while (now_ns() >= when);
     CHECK_IS(ticks(port, 60 * NS_PER_MS), 0);
     CHECK_IS(HYPERVISOR_set_timer_op((int64_t)(now_ns() + 20 * NS_PER_MS)), 0);
-    CHECK_IS(ticks(port, 100 * NS_PER_MS), 1);
+    CHECK(ticks_once(port));
 }
 
 /* On Domus by the next tick; on Xen a periodic timer rests while its vCPU is blocked, and the event
@@ -189,7 +204,7 @@ static void a_vcpu_that_sleeps_ticks_once(void)
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 2, NULL), 0);
     CHECK(COMES(sleeps(2)));
     CHECK_IS(set_periodic(2, NS_PER_MS), 0);
-    CHECK_IS(ticks(port, 50 * NS_PER_MS), 1);
+    CHECK(ticks_once(port));
     CHECK_IS(spins[2], 0);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_down, 2, NULL), 0);
 }

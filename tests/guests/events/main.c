@@ -22,6 +22,12 @@ static bool fires_within(unsigned int wanted, uint64_t ns)
     return fired == wanted;
 }
 
+/* However busy this machine's host is. */
+static bool fires(unsigned int wanted)
+{
+    return fires_within(wanted, 20 * NS_PER_S);
+}
+
 static unsigned int status_of(evtchn_t port)
 {
     struct evtchn_status status = { .dom = DOMID_SELF, .port = port };
@@ -64,7 +70,7 @@ static void unmask_by_hypercall(evtchn_t one, evtchn_t two)
     shared_info.vcpu_info[0].evtchn_upcall_pending = 1;
     CHECK(!(shared_info.evtchn_mask[one / 64] >> one % 64 & 1));
     events_unmask_all();
-    CHECK(fires_within(1, NS_PER_S));
+    CHECK(fires(1));
     /* Nothing pending: the port is unmasked, and nobody is called. */
     event_mask(one);
     forget_upcalls();
@@ -88,9 +94,9 @@ static void a_pair_with_ourselves(void)
     (void)fires_within(~0u, 5 * NS_PER_MS);
     fired = 0;
     CHECK_IS(event_send((evtchn_t)one), 0);
-    CHECK(fires_within(100, NS_PER_S));             /* sending on one end is heard on the other */
+    CHECK(fires(100));                              /* sending on one end is heard on the other */
     CHECK_IS(event_send((evtchn_t)two), 0);
-    CHECK(fires_within(101, NS_PER_S));
+    CHECK(fires(101));
 
     /* Masked: pending, delivered at unmask. */
     fired = 0;
@@ -99,7 +105,7 @@ static void a_pair_with_ourselves(void)
     CHECK(!fires_within(1, 5 * NS_PER_MS));
     CHECK(event_pending((evtchn_t)one));
     event_unmask((evtchn_t)one);
-    CHECK(fires_within(1, NS_PER_S));
+    CHECK(fires(1));
 
     /* With all events off, the upcall waits. */
     fired = 0;
@@ -107,7 +113,7 @@ static void a_pair_with_ourselves(void)
     CHECK_IS(event_send((evtchn_t)two), 0);
     CHECK_IS(fired, 0);
     events_unmask_all();
-    CHECK(fires_within(1, NS_PER_S));
+    CHECK(fires(1));
 
     unmask_by_hypercall((evtchn_t)one, (evtchn_t)two);
     event_unbind((evtchn_t)two);
@@ -125,7 +131,7 @@ static void ipis_and_virqs(void)
     CHECK_IS(status_of((evtchn_t)ipi), EVTCHNSTAT_ipi);
     fired = 0;
     CHECK_IS(event_send((evtchn_t)ipi), 0);
-    CHECK(fires_within(1, NS_PER_S));
+    CHECK(fires(1));
     event_unbind((evtchn_t)ipi);
 
     /* the SDK has it */

@@ -55,6 +55,14 @@ static void another(unsigned long id)
     vcpu_end(id);
 }
 
+/* Some begin late, where the machine's host has no CPU for them. */
+static bool all_have_raced(void)
+{
+    for (unsigned int id = 0; part_count > 1 && id < racers; id++)
+        if (!READ_ONCE(everybody[id].accepted) || !READ_ONCE(everybody[id].refused)) return false;
+    return true;
+}
+
 static void judge(const struct racer *r)
 {
     printk("vCPU %lu: %u accepted, %u refused\n", r->id, r->accepted, r->refused);
@@ -80,7 +88,8 @@ void race(race_part join, const race_part list[], unsigned int count, uint64_t r
     NEED(vcpus_start(racers, another) == racers);
     if (join)
         join(first);
-    for (uint64_t i = 0; !stop && (seconds || i < rounds) && now_ns() < end; i++) {
+    for (uint64_t i = 0; !stop && (seconds || i < rounds || !all_have_raced()) && now_ns() < end;
+         i++) {
         if (any(first, 30) == 0)
             subject = any(first, part_count);
         once(first);
