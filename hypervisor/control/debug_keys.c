@@ -99,7 +99,8 @@ static void show_ring0(void)
 
 static void memory(void)
 {
-    printk("heap: %lu of %lu pages free", heap_free_count(), heap_total_count());
+    printk("heap: %lu of %lu pages free, %lu cut up for small objects", heap_free_count(),
+           heap_total_count(), heap_cut_count());
 }
 
 static void audit(void)

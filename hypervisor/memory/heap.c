@@ -199,13 +199,14 @@ void hv_free_pages(void *p, unsigned int order)
 }
 
 /* --- small objects: a list of free pieces for each power of two from 32 to 2048 bytes --- */
-/* Pages once cut up stay cut up. */
+/* Pages once cut up stay cut up: there are as many as were ever needed at once. */
 
 #define SMALLEST 5
 #define BIGGEST  11
 struct piece { struct piece *next; };
 static struct piece *pieces[BIGGEST + 1];
 static spinlock_t pieces_lock = SPINLOCK(LOCK_PIECES);
+static uint64_t cut_pages;
 
 /* The smallest power of two that holds it, from `least` on; beyond BIGGEST: whole pages. */
 static unsigned int size_class(size_t size, unsigned int least)
@@ -230,6 +231,7 @@ void *hv_alloc(size_t size)
     if (!pieces[c]) {
         char *page = hv_alloc_pages(0);
 
+        cut_pages += page != NULL;
         for (size_t at = 0; page && at < PAGE_SIZE; at += 1UL << c) {
             p = (struct piece *)(void *)(page + at);
             p->next = pieces[c];
@@ -241,6 +243,11 @@ void *hv_alloc(size_t size)
         pieces[c] = p->next;
     spin_unlock(&pieces_lock);
     return p ? memset(p, 0, 1UL << c) : NULL;
+}
+
+uint64_t heap_cut_count(void)
+{
+    return cut_pages;
 }
 
 void hv_free(void *p, size_t size)

@@ -23,6 +23,7 @@ bool heap_keep(uint64_t frames);
 void heap_let_go(uint64_t frames);
 uint64_t heap_kept_count(void);
 uint64_t heap_total_count(void);        /* frames ever given to the heap */
+uint64_t heap_cut_count(void);          /* pages cut up for small objects; they stay so */
 
 /* Boot (paging.c). */
 void heap_init(void);

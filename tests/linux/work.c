@@ -124,7 +124,7 @@ static int send_to(const char *host, int port, unsigned long mib, int fast)
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
         fail(host);
     for (int tries = 0; connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0; tries++) {
-        if (tries == 50)
+        if (tries == 600)                       /* a minute: whoever is to listen may be slow */
             fail("connect");
         usleep(100000);
         close(fd);

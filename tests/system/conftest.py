@@ -55,20 +55,6 @@ def shared(request):
     holder.drop()
 
 
-XENS_OWN = 16           # pages: real Xen's own pools grow with the guests it has had, and stay
-
-
-def check_free(system, before):
-    """The hypervisor frees the last of a domain a moment later; so a moment's patience."""
-    spare = XENS_OWN if system.on_xen else 0
-    try:
-        system.until(lambda: system.free_pages()[0] + spare >= before[0], 5, 0.2)
-    except machine.Failed:
-        now = system.free_pages()
-        raise machine.Failed(f"{system.name}: {before[0] - now[0]} pages of the machine are not "
-                             f"free again (dom0's own: {before[1]} -> {now[1]})") from None
-
-
 @pytest.fixture
 def system(request, shared):
     failed = request.session.testsfailed
@@ -85,7 +71,7 @@ def system(request, shared):
         return
     try:
         box.end_all()
-        check_free(box, box.free_before)
+        box.all_free_again(box.free_before)
         box.audit()
     except machine.Failed:
         shared.drop()

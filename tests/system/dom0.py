@@ -23,6 +23,7 @@ XEN = machine.Hypervisor("xen", machine.XEN.path, qemu.XEN_GUESTS_ARGUMENTS,
                          qemu.XEN_GUESTS_CPU)
 # dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
 ADDRESS = "10.0.2.10"
+XENS_OWN = 16           # pages: real Xen's own pools grow with the guests it has had, and stay
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
 # A line of another guest, of dom0 or of the hypervisor; they come whole, but anywhere.
@@ -156,10 +157,26 @@ class Dom0(machine.Machine):
                 if len(words) == len(kinds)}
 
     def free_pages(self):
-        """Pages of the machine, and of dom0, that belong to nobody."""
+        """Pages of the machine, and of dom0, that belong to nobody. Those that Domus has cut up for
+        small objects stay so, as many as were ever needed at once, whenever that was: no domain's.
+        """
         info = self.ask("info")
-        return tuple(int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1))
+        free, own = (int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1))
                      for key in ("free_pages", "dom0_free_pages"))
+        if not self.on_xen:
+            free += int(re.search(r"pages free, (\d+) cut up", self.ask("debug-keys m")).group(1))
+        return free, own
+
+    def all_free_again(self, before):
+        """As much as before is free. The hypervisor frees the last of a domain a moment later; so a
+        moment's patience."""
+        spare = XENS_OWN if self.on_xen else 0
+        try:
+            self.until(lambda: self.free_pages()[0] + spare >= before[0], 5, 0.2)
+        except machine.Failed:
+            now = self.free_pages()
+            raise machine.Failed(f"{self.name}: {before[0] - now[0]} pages of the machine are not "
+                                 f"free again (dom0's own: {before[1]} -> {now[1]})") from None
 
     def end_all(self):
         """Every guest."""

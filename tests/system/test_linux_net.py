@@ -100,25 +100,39 @@ def test_host_fetches_a_page_of_the_guest(box):
         assert page.read() == b"".join(b"%d\n" % i for i in range(1, 50001))
 
 
+def listen(box):
+    """The one with the address receives; it listens when this comes back."""
+    box.shell("fixed", f"(work receive {TRANSFER} > /tmp/got 2>&1 &); until grep -q "
+                       f"':{TRANSFER:04X} 00000000:0000 0A' /proc/net/tcp; do sleep 0.1; done")
+
+
+def received(box):
+    """What it says when all has come."""
+    return box.shell("fixed", "until [ -s /tmp/got ]; do sleep 0.1; done; cat /tmp/got", PATIENCE)
+
+
 def test_transfer_to_another_guest(box):
-    box.shell("fixed", f"(work receive {TRANSFER} > /tmp/got 2>&1 &)")
+    listen(box)
     sent = box.shell("asks", f"work send {FIXED} {TRANSFER} {MIB}", PATIENCE)
-    agree(sent, box.shell("fixed", "sleep 1; cat /tmp/got"))
+    agree(sent, received(box))
 
 
 def test_transfer_to_the_host(box):
     port = machine.free_port()
     with subprocess.Popen([WORK, "receive", str(port)], stdout=subprocess.PIPE, text=True) as here:
-        sent = box.shell("asks", f"work send {HOST} {port} {MIB}", PATIENCE)
-        agree(sent, here.communicate(timeout=HERE)[0])
+        try:
+            sent = box.shell("asks", f"work send {HOST} {port} {MIB}", PATIENCE)
+            agree(sent, here.communicate(timeout=HERE)[0])
+        finally:
+            here.kill()                         # nobody may have come
 
 
 def test_transfer_from_the_host(box):
-    box.shell("fixed", f"(work receive {TRANSFER} > /tmp/got 2>&1 &); sleep 1")
+    listen(box)
     here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[TRANSFER]), str(MIB)],
                           stdout=subprocess.PIPE, text=True,
                           timeout=HERE, check=True)
-    agree(here.stdout, box.shell("fixed", "sleep 1; cat /tmp/got", PATIENCE))
+    agree(here.stdout, received(box))
 
 
 # --- dom0 itself ----------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ static void small_objects(void **state)
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        uint64_t free = heap_free_count(), used;
+        uint64_t free = heap_free_count(), cut = heap_cut_count(), used;
         uint8_t *a = hv_alloc(rows[i].size), *b = hv_alloc(rows[i].size), *c;
 
         used = free - heap_free_count();
@@ -298,6 +298,7 @@ static void small_objects(void **state)
         hv_free(c, rows[i].size);
         hv_free(b, rows[i].size);
         assert_int_equal(heap_free_count(), free - (rows[i].really > 2048 ? 0 : used));
+        assert_int_equal(heap_free_count() + heap_cut_count(), free + cut);
     }
 }
 
@@ -305,7 +306,7 @@ static void small_objects(void **state)
  */
 static void until_there_is_nothing(void **state)
 {
-    uint64_t free = heap_free_count();
+    uint64_t free = heap_free_count(), cut = heap_cut_count();
     static void *all[2 * HOST_FRAMES];
     unsigned int n = 0;
 
@@ -314,6 +315,7 @@ static void until_there_is_nothing(void **state)
     assert_int_equal(heap_free_count(), 0);
     assert_in_range(n, 2 * free, 2 * free + 2);
     assert_null(hv_alloc_pages(0));
+    assert_int_equal(heap_cut_count(), cut + free);     /* not the one that there was not */
     hv_free(all[n / 2], 2048);
     assert_ptr_equal(hv_alloc(2048), all[n / 2]);
     assert_null(hv_alloc(2048));

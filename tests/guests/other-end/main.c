@@ -188,21 +188,32 @@ static void hold_much(void)
              0);
 }
 
-/* A timer that is set, too: when its time comes, the memory that it was in is somebody else's. */
+/* Not what caches keep. */
+static bool is_back(long pages)
+{
+    for (uint64_t until = now_ns() + 10 * NS_PER_S; now_ns() < until; vcpu_yield())
+        if (free_pages_of_machine() >= pages) return true;
+    return false;
+}
+
+/* A timer that is set, too: when its time comes, the memory that it was in is somebody else's. All
+ * comes back, but for caches that stay: the next one may grow them once more, if what the last one
+ * had is not yet free. */
 static void all_at_once(void)
 {
     uint64_t when = now_ns() + 2 * NS_PER_S;
-    long before = 0;
+    unsigned int whole = 0;
 
-    for (unsigned int i = 0; i < 4; i++) {
-        if (i == 1)
-            before = free_pages_of_machine();
+    for (unsigned int i = 0; i < 8 && whole < 3; i++) {
+        long before = free_pages_of_machine();
+
         other_begin(&other, SIZE);
         hold_much();
         ask_well(__HYPERVISOR_set_timer_op, when, 0, 0, 0);
         other_end(&other);
-        CHECK(i == 0 || free_again(before));
+        whole += is_back(before);
     }
+    CHECK_IS(whole, 3);
     CHECK_IS(vcpu_poll(NULL, 0, when + 10 * NS_PER_MS), 0);
 }
 
