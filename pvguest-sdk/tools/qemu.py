@@ -102,9 +102,13 @@ def by_loader(loader, hypervisor, arguments, modules):
     return from_kernel(loader, [], [[hypervisor, *arguments], *modules])
 
 
+# Loaded before there is a child: in one whose parent has threads, a lock may be held for ever.
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
 def die_with_parent():
     """Runs in the child: a QEMU whose master was killed must not live on."""
-    ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PDEATHSIG, signal.SIGKILL)
 
 
 # Below those that the system gives to whoever asks for any (ip_local_port_range).

@@ -74,6 +74,17 @@ class Clock:
         return self.last - self.lost
 
 
+def working(pid):
+    """What a process is doing, for who waits for it in vain."""
+    try:
+        name, rest = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)
+    except OSError as error:
+        return str(error)
+    rest = rest.split()
+    seconds = (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
+    return f"{name.partition('(')[2]}: state {rest[0]}, {seconds:.0f} s of CPU"
+
+
 # CPUs of a machine that a test does not say the number of.
 SMP = int(os.environ.get("DOMUS_SMP", "1"))
 
@@ -151,7 +162,8 @@ class Machine:
         if which < len(patterns):
             self.which = which
             return self.child.match
-        what = f"within {limit:.0f} s" if which == len(patterns) else "before the machine ended"
+        what = f"within {limit:.0f} s ({working(self.child.pid)})" if which == len(patterns) \
+            else "before the machine ended"
         raise (TooLate if which == len(patterns)
                else Failed)(f"{self.name}: expected {pattern!r} {what}.\nLast lines "
                             f"({self.transcript}):\n{self.tail()}")
