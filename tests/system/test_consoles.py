@@ -57,7 +57,8 @@ def test_the_prompt_and_a_neighbour_are_heard(system):
 def test_one_that_falls_silent_is_said_to_be_incomplete(system):
     flood(system)
     until_far_ahead(system, 100)                                # until it says what is not shown
-    system.send("pause attack")                 # not ask(): it may be said before the prompt is there
+    # not ask(): it may be said before the prompt is there
+    system.send("pause attack")
     system.see(r"console: \d+ lines of attack were dropped", timeout=30)
     system.ask("unpause attack")
     system.see(rf"\(attack\) {FLOOD}", timeout=30)              # and speaks again
