@@ -17,7 +17,7 @@ import machine  # noqa: E402
 # minutes each, and on one worker
 LONGEST = ["test_linux_load.py", "test_rig.py", "test_toolstack.py", "test_linux.py"]
 # Seconds for a test of another file, where --timeout= gives one more.
-SHORTER = 400
+SHORTER = 600
 
 # fixtures that are a machine, or its images, for all tests of a file
 MACHINES = {"shared", "system", "box", "made"}

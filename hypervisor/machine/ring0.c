@@ -31,19 +31,24 @@ static bool take(void)
 void ring0_wait(void)
 {
     struct cpu *cpu = this_cpu();
-    uint64_t start = rdtsc(), waited = 0;
+    uint64_t start = rdtsc(), left = start, now = start;
+    uint32_t uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED), before;
 
     while (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take()) {
         serve(cpu);
         cpu_relax();
-        if (!__atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED))
-            start = rdtsc();        /* boot has it until the first guest runs */
-        waited = rdtsc() - start;
-        if (waited > tsc_khz() * 1000 * PATIENCE_S)
+        now = rdtsc();
+        before = uses;
+        uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED);
+        if (!uses)
+            start = left = now;     /* boot has it until the first guest runs */
+        if (uses != before)
+            left = now;             /* others were quicker; a host may run us seldom */
+        if (now - left > tsc_khz() * 1000 * PATIENCE_S)
             panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id, PATIENCE_S);
     }
     cpu->waits++;
-    cpu->longest_wait = MAX(cpu->longest_wait, waited);
+    cpu->longest_wait = MAX(cpu->longest_wait, now - start);
 }
 
 void ring0_enter(void)

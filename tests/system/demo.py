@@ -90,7 +90,7 @@ def guests_come_up(system):
     with step("A fourth guest: two domains share a page by a grant, and take turns by an event "
               "channel"):
         said = "\n".join(at_prompt(system, line)
-                         for line in ("xl create share-offer.cfg", "wait offer 30", "wait take 30"))
+                         for line in ("xl create share-offer.cfg", "wait offer 99", "wait take 99"))
         must(said.count("has had its 500 turns") == 2, "the two did not take their turns")
 
 
@@ -100,7 +100,7 @@ def files_are_written(system):
         for name in ("insula1", "insula2"):
             at_shell(system, name, f"echo {name}: {KEPT} > /kept; sync; cat /kept")
         at_prompt(system, "disks")
-        said = at_prompt(system, "xl create disk.cfg") + at_prompt(system, "wait disk 30")
+        said = at_prompt(system, "xl create disk.cfg") + at_prompt(system, "wait disk 100")
         must("visit number 1" in said, "the SDK's block example does not write")
 
 
@@ -172,7 +172,7 @@ def second_boot(disk, port):
                 at_prompt(system, f"xl create {name}.cfg")
                 must(f"{name}: {KEPT}" in at_shell(system, name, "cat /kept"),
                      f"{name}'s file is gone")
-            said = at_prompt(system, "xl create disk.cfg") + at_prompt(system, "wait disk 30")
+            said = at_prompt(system, "xl create disk.cfg") + at_prompt(system, "wait disk 100")
             must("visit number 2" in said, "the SDK's block example does not find its first visit")
         with step("Power off"):
             status = system.power_off()

@@ -51,7 +51,7 @@ def test_a_guest_that_rings_without_pause():
     channel once a turn, and is not kept from its work by listening."""
     disk = machine.fresh_disk("cpus-events")
     with dom0.Dom0("cpus-events", disk=disk, smp=3) as system:
-        system.ask('xl create attack-flood.cfg extra="flood=events" vcpus=8')
+        system.create('attack-flood.cfg extra="flood=events" vcpus=8')
         system.see("attack-flood: events", timeout=60)
         before = heard(system), turns_of(system, "attack")
         system.ask("sleep 2")

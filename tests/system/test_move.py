@@ -324,7 +324,7 @@ def test_given_up(pair):
 
 def there_is(one):
     """A guest that could move; its name."""
-    one.ask("create saved.cfg name='other'")
+    one.create("saved.cfg name='other'")
     one.see(r"\(other\) saved: counted to 2", 30)
     return "other"
 

@@ -44,8 +44,8 @@ def test_a_neighbour_that_dies_is_not_missed(system):
 def test_top_shows_what_goes_over_cards_and_disks(system):
     """As much comes back as is sent; and a disk is read, or written, by whom it belongs to."""
     two_guests(system)
-    system.shell("insula1", f"ping {INSULA2} 100000 fast > /pings &")
-    system.shell("insula2", "crashwrite 200 > /written &")
+    system.shell("insula1", f"ping {INSULA2} 9000000 fast > /pings &")
+    system.shell("insula2", "crashwrite > /written &")
     table = system.ask("xl top -b -i 2 -d 3")
     rows = {name: [int(rate) for rate in rates.split()] for name, rates in re.findall(
         r"^ *(\S+) [a-z-]{6} +[\d.]+ +[\d.]+ +\d+ +[\d.]+ +\d+((?: +\d+){4})$", table, re.M)}

@@ -95,10 +95,10 @@ def test_one_that_hangs_shows_what_its_machine_said(tmp_path):
     tests = pathlib.Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:xdist",
                            "-p", "no:cacheprovider", "--timeout=1200", tmp_path],
-                          env=os.environ | {"PYTHONPATH": str(tests), "DOMUS_PATIENCE": "2"},
+                          env=os.environ | {"PYTHONPATH": str(tests), "DOMUS_PATIENCE": "1.5"},
                           capture_output=True, text=True, timeout=300 * machine.PATIENCE)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Timeout >800.0s" in done.stdout
+    assert "Timeout >900.0s" in done.stdout
     assert re.search(r"-- patience-hangs said last --.*\n +Hello from domain 0", done.stdout, re.S)
 
 

@@ -61,7 +61,7 @@ def grub(name):
         box.create(f"{name}.cfg")
         with box.console(name):
             yield box
-        box.run(f"wait {name} 60")
+        box.run(f"wait {name} 100000", timeout=60)
         assert set(box.domains()) == {"Domain-0"}
         box.audit()
         box.power_off()

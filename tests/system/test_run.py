@@ -95,7 +95,7 @@ def answer(child, line, *patterns):
     """Types a line at dom0's prompt, and waits for what it says, in that order."""
     child.send(f"{line}\r")
     for pattern in (*patterns, "dom0> $"):
-        child.expect(pattern, timeout=30 * machine.PATIENCE)
+        child.expect(pattern, timeout=120 * machine.PATIENCE)
 
 
 def test_files_are_replaced_while_it_runs(tmp_path):
@@ -167,7 +167,7 @@ def options_of(build, *options, **surroundings):
                           capture_output=True, text=True,
                           env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}",
                                **surroundings},
-                          timeout=30 * machine.PATIENCE)
+                          timeout=120 * machine.PATIENCE)
     return done.returncode, done.stdout, done.stderr
 
 

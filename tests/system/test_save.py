@@ -121,10 +121,11 @@ def test_one_that_does_not_suspend_is_given_up(system):
     """By Ctrl-C, and goes on."""
     before = create(system)
     system.ask("xl pause saved")
-    system.send("xl save -f saved one")
+    system.send("echo  begun; xl save -f saved one")
+    system.see(r"\nbegun")
     time.sleep(1)
     system.child.send("\x03")
-    system.see("Error: 'saved' is waited for no longer: it has not listened", 5)
+    system.see("Error: 'saved' is waited for no longer: it has not listened", 30)
     system.ask("xl unpause saved")
     assert count(system) > before
     save(system, "-f saved one")

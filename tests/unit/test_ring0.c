@@ -269,6 +269,25 @@ static void patience_begins_when_boot_is_over(void **state)
     assert_true(looks == 3 && ring0_lock.held && *said == '\0');
 }
 
+/* Who comes and goes while this CPU is seldom run does not stay. */
+static void others_are_quicker(void)
+{
+    tsc += PATIENCE;
+    ring0_lock.uses++;
+    if (++looks == 5)
+        ring0_lock.held = 0;
+}
+
+static void others_may_be_quicker(void **state)
+{
+    meanwhile = others_are_quicker;
+    looks = 0;
+    ring0_lock.held = ring0_lock.uses = 1;
+    ring0_enter();
+    assert_true(looks == 5 && ring0_lock.held && *said == '\0');
+    assert_int_equal(cpu[1].longest_wait, 5 * PATIENCE);
+}
+
 static void patience_ends(void **state)
 {
     meanwhile = nobody_leaves;
@@ -463,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup(waiting, set_up),
         cmocka_unit_test_setup(who_waits_serves, set_up),
         cmocka_unit_test_setup(patience_begins_when_boot_is_over, set_up),
+        cmocka_unit_test_setup(others_may_be_quicker, set_up),
         cmocka_unit_test_setup(patience_ends, set_up),
         cmocka_unit_test_setup(calls, set_up),
         cmocka_unit_test_setup(flushes, set_up),
