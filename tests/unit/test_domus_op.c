@@ -371,7 +371,7 @@ static const struct { char key; const char *said, *domains; unsigned int registe
            "key 'R': reset the machine\n", "", 0 },
     { 'l', "ring 0 was entered 12 times\ncpu 0: waited for it 3 times, at longest 4 us\n"
            "cpu 1: waited for it 0 times, at longest 0 us\n", "", 0 },
-    { 'm', "heap: 100 of 300 pages free\n", "", 0 },
+    { 'm', "heap: 100 of 300 pages free, 20 cut up for small objects\n", "", 0 },
     { 'q', "d0: 0 pages of 0, 0 references, pause count 0\n"
            "  vcpu 0: state 2, pause count 0, upcall pending 0, masked 0, rip 100\n"
            "d5: 12 pages of 34, 2 references, pause count 1, shut down, dying\n"
