@@ -85,7 +85,8 @@ static void say_what_is_missing(struct guest_console *console, bool anyway)
     uint64_t lines = limit_missing(&console->limit, anyway, now_ns());
 
     if (lines)
-        printk("console: %lu lines of %s were dropped\n", (unsigned long)lines, console->name);
+        printk("console: %lu line%s of %s dropped\n", (unsigned long)lines, lines == 1 ? "" : "s",
+               console->name);
     else if (limit_due(&console->limit))
         look_at(console, limit_due(&console->limit));
 }

@@ -3,9 +3,9 @@
  * XenStore's watches: who is told when a path changes. Called by server.c and transaction.c only.
  *
  * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches
- * on what was inside hear of that too. A domain hears only of what it could see otherwise: nodes that it may
- * read, or could until now, and those whose parent it may read, which names them. The fact of a
- * change is information (XSA-115).
+ * on what was inside hear of that too. A domain hears only of what it could see otherwise: nodes
+ * that it may read, or could until now, and those whose parent it may read, which names them. The
+ * fact of a change is information (XSA-115).
  *
  * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes
  * down its path there as far as that goes, and a removal through the places below, not through all
