@@ -22,7 +22,8 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
-/* More than an emulated line ever takes for a turn; a real one needs 22 ms. */
+/* More than an emulated line ever takes for a turn; a real one needs 22 ms, where it is waited for:
+ * where the hypervisor does not say how far it is behind, or it has no interrupt. */
 #define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
@@ -183,16 +184,16 @@ static bool listen(struct guest_console *console, unsigned budget)
 }
 
 /* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him.
- * So guests, who would be behind for as long as they like, leave it alone for many times as
- * long. */
+ * So guests, who would be behind for as long as they like, wait until there is room; or, where that
+ * is not known, leave it alone for many times as long as one of them has waited. */
 static bool serve(void *owner, unsigned budget)
 {
     struct guest_console *console = owner;
     uint64_t begin = now_ns(), end;
     bool more;
 
-    if (begin < terminal_rests && (show || console->passing)) {
-        look_at(console, terminal_rests);
+    if ((show || console->passing) && (begin < terminal_rests || !terminal_has_room())) {
+        look_at(console, MAX(terminal_rests, begin + LIMIT_PACE_NS));
         return false;
     }
     more = listen(console, budget);

@@ -83,6 +83,11 @@ void terminal_write(const char *bytes, size_t size)
     written += size;
 }
 
+bool terminal_has_room(void)
+{
+    return true;
+}
+
 void terminal_pass(const char *bytes, size_t size)
 {
     strncat(passed, bytes, size);
