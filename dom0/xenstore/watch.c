@@ -385,7 +385,7 @@ static void fire(struct xenstore_listener *listener, const char *path, size_t si
 
 /* --- who hears --- */
 
-#define LOOKS_OF_A_STEP 16u
+#define LOOKS_OF_A_STEP 8u
 
 static unsigned looks;                  /* At listeners, for one change. */
 
