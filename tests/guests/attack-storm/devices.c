@@ -139,13 +139,14 @@ void storm_disk(void)
 
 /* --- the card --- */
 
-static void write_slot(uint64_t *seed, netif_tx_request_t *slot)
+/* `chained`: of a frame that hardly ends. */
+static void write_slot(uint64_t *seed, netif_tx_request_t *slot, bool chained)
 {
     static const uint16_t flags[] = { 0, 0, NETTXF_more_data, NETTXF_extra_info,
                                       NETTXF_csum_blank | NETTXF_data_validated | NETTXF_extra_info,
                                       0xffff };
 
-    if (next_random(seed) % 4 == 0) {
+    if (next_random(seed) % 4 == 0 && !chained) {
         netif_extra_info_t extra = { .type = (uint8_t)(next_random(seed) % 6),
                                      .flags = (uint8_t)(next_random(seed) % 2),
                                      .u.gso = { .size = (uint16_t)strange(seed), .type = 1 } };
@@ -157,7 +158,8 @@ static void write_slot(uint64_t *seed, netif_tx_request_t *slot)
                                        : some_grant(seed);
     slot->offset = (uint16_t)strange(seed);
     slot->size = (uint16_t)(next_random(seed) % 2 ? next_random(seed) % 3000 : strange(seed));
-    slot->flags = flags[next_random(seed) % ARRAY_SIZE(flags)];
+    slot->flags = chained && next_random(seed) % 40 ? NETTXF_more_data
+                                                    : flags[next_random(seed) % ARRAY_SIZE(flags)];
 }
 
 static void scribble_card(unsigned long id)
@@ -166,10 +168,10 @@ static void scribble_card(unsigned long id)
     netif_tx_sring_t *tx = (netif_tx_sring_t *)(void *)card.tx_page;
     netif_rx_sring_t *rx = (netif_rx_sring_t *)(void *)card.rx_page;
 
-    for (;;) {
+    for (unsigned int i = 0;; i++) {
         uint64_t dice = next_random(&seed);
 
-        write_slot(&seed, &tx->ring[dice % 256].req);
+        write_slot(&seed, &tx->ring[dice % 256].req, i / 4096 % 2);
         rx->ring[dice % 256].req.gref =
             dice % 3 ? card.rx_grant[dice % NETFRONT_RX] : some_grant(&seed);
         memcpy(card.tx_buffer[dice % NETFRONT_TX] + dice % 64, &dice, sizeof(dice));
