@@ -27,6 +27,7 @@
 #define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
+#define DRAIN_NS (500 * NS_PER_MS)      /* For what a guest said before its end. */
 #define CATCH_UP 3u                     /* Looks at what an operator has not seen. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
@@ -203,11 +204,25 @@ static bool serve(void *owner, unsigned budget)
     return more;
 }
 
-/* In parts like a turn's, and no more of them than a ring has bytes: a guest may say more. */
+/* Its last words are waited for, but not for as long as a ring full of short lines would take. */
+static void wait_for_room(struct guest_console *console, uint64_t until)
+{
+    while (show && !console->attached && !terminal_has_room() && !limit_due(&console->limit)) {
+        if (now_ns() >= until)
+            limit_hush(&console->limit, now_ns());
+        else
+            thread_sleep(LIMIT_PACE_NS);
+    }
+}
+
+/* In parts like a turn's, and no more than a ring has: others may write on in its page. */
 void guest_console_drain(struct guest_console *console)
 {
-    for (unsigned i = 0; i < sizeof(console->ring->out); i++) {
-        if (!take(console, turn_rules[TURN_CONSOLE].budget)) return;
+    size_t end = console->logged + sizeof(console->ring->out);
+    uint64_t until = now_ns() + DRAIN_NS;
+
+    while (console->logged < end && take(console, turn_rules[TURN_CONSOLE].budget)) {
+        wait_for_room(console, until);
         thread_yield();
     }
 }
