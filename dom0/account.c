@@ -81,7 +81,7 @@ int account_check(uint16_t domid, enum held kind, size_t amount)
     size_t held = account_held(domid, kind), quota = account_rules[kind].quota;
 
     if (domid == 0 && kind != HELD_EVENTS) return 0;
-    if (domid && (held > quota || amount > quota - held)) return refused(-ENOSPC);
+    if (held > quota || amount > quota - held) return refused(-ENOSPC);
     return is_left(domid, amount) ? 0 : refused(-ENOMEM);
 }
 

@@ -6,8 +6,7 @@
  * domain's quota, and that enough is left for the operator. All quotas together may be more than
  * there is: who holds little is served when those who hold much have left no more than that.
  *
- * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it, and
- * the reserve is kept.
+ * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it.
  */
 #ifndef DOM0_ACCOUNT_H
 #define DOM0_ACCOUNT_H

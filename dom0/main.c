@@ -112,7 +112,7 @@ static void complain(const char *word, size_t size)
 static void run_scripts(const struct options *options)
 {
     struct archive_file init;
-    bool has_init = archive_find(&archive, "init.rc", &init) == 0;
+    bool has_init = archive_find(&archive, "init.rc", &init, thread_yield) == 0;
 
     guest_consoles_show(options->consoles == CONSOLES_AS_USUAL ? options->run || has_init
                                                                : options->consoles == CONSOLES_ON);

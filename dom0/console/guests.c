@@ -22,10 +22,12 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
-/* More than an emulated line ever takes for a turn; a real one needs 22 ms. */
+/* More than an emulated line ever takes for a turn; a real one needs 22 ms, where it is waited for:
+ * where the hypervisor does not say how far it is behind, or it has no interrupt. */
 #define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
+#define DRAIN_NS (500 * NS_PER_MS)      /* For what a guest said before its end. */
 #define CATCH_UP 3u                     /* Looks at what an operator has not seen. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
@@ -85,7 +87,8 @@ static void say_what_is_missing(struct guest_console *console, bool anyway)
     uint64_t lines = limit_missing(&console->limit, anyway, now_ns());
 
     if (lines)
-        printk("console: %lu lines of %s were dropped\n", (unsigned long)lines, console->name);
+        printk("console: %lu line%s of %s dropped\n", (unsigned long)lines, lines == 1 ? "" : "s",
+               console->name);
     else if (limit_due(&console->limit))
         look_at(console, limit_due(&console->limit));
 }
@@ -182,16 +185,16 @@ static bool listen(struct guest_console *console, unsigned budget)
 }
 
 /* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him.
- * So guests, who would be behind for as long as they like, leave it alone for many times as
- * long. */
+ * So guests, who would be behind for as long as they like, wait until there is room; or, where that
+ * is not known, leave it alone for many times as long as one of them has waited. */
 static bool serve(void *owner, unsigned budget)
 {
     struct guest_console *console = owner;
     uint64_t begin = now_ns(), end;
     bool more;
 
-    if (begin < terminal_rests && (show || console->passing)) {
-        look_at(console, terminal_rests);
+    if ((show || console->passing) && (begin < terminal_rests || !terminal_has_room())) {
+        look_at(console, MAX(terminal_rests, begin + LIMIT_PACE_NS));
         return false;
     }
     more = listen(console, budget);
@@ -201,11 +204,25 @@ static bool serve(void *owner, unsigned budget)
     return more;
 }
 
-/* In parts like a turn's, and no more of them than a ring has bytes: a guest may say more. */
+/* Its last words are waited for, but not for as long as a ring full of short lines would take. */
+static void wait_for_room(struct guest_console *console, uint64_t until)
+{
+    while (show && !console->attached && !terminal_has_room() && !limit_due(&console->limit)) {
+        if (now_ns() >= until)
+            limit_hush(&console->limit, now_ns());
+        else
+            thread_sleep(LIMIT_PACE_NS);
+    }
+}
+
+/* In parts like a turn's, and no more than a ring has: others may write on in its page. */
 void guest_console_drain(struct guest_console *console)
 {
-    for (unsigned i = 0; i < sizeof(console->ring->out); i++) {
-        if (!take(console, turn_rules[TURN_CONSOLE].budget)) return;
+    size_t end = console->logged + sizeof(console->ring->out);
+    uint64_t until = now_ns() + DRAIN_NS;
+
+    while (console->logged < end && take(console, turn_rules[TURN_CONSOLE].budget)) {
+        wait_for_room(console, until);
         thread_yield();
     }
 }

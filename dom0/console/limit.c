@@ -23,6 +23,12 @@ bool limit_line(struct limit *limit, size_t bytes, uint64_t now)
     return refused(false);
 }
 
+void limit_hush(struct limit *limit, uint64_t now)
+{
+    limit->silent = true;
+    limit->last = now;
+}
+
 uint64_t limit_missing(struct limit *limit, bool anyway, uint64_t now)
 {
     uint64_t missing = limit->missing;

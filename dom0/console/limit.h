@@ -41,6 +41,9 @@ void limit_share(struct limit *limit, unsigned guests, uint64_t now);
 /* May one more line of so many bytes be shown? */
 bool limit_line(struct limit *limit, size_t bytes, uint64_t now);
 
+/* From now on no line is, as if it had said too much. */
+void limit_hush(struct limit *limit, uint64_t now);
+
 /* The number of lines that are missing, if it is time to say so (or `anyway`); then it may speak
  * again. Else 0. */
 uint64_t limit_missing(struct limit *limit, bool anyway, uint64_t now);

@@ -19,9 +19,15 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
+#include <abi/domus.h>
 
 /* One call holds the hypervisor's console lock throughout. */
 #define PIECE 512u
+/* Bytes for which the line may be behind, before a guest's are added (the operator's next key is
+ * echoed behind them), and before more of a long text is. */
+#define GUESTS_BEHIND 2048u
+#define SHOWN_BEHIND 8192u
+#define LOOK_NS (5 * NS_PER_MS)
 #define SHOWN 256u                      /* At once, of a long line; as a console's turn has. */
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
 
@@ -86,6 +92,18 @@ void terminal_write(const char *bytes, size_t size)
     }
 }
 
+static size_t behind(void)
+{
+    long waiting = HYPERVISOR_domus_op(DOMUS_console, NULL);
+
+    return waiting > 0 ? (size_t)waiting : 0;
+}
+
+bool terminal_has_room(void)
+{
+    return behind() < GUESTS_BEHIND;
+}
+
 static void give_way(uint64_t took)
 {
     uint64_t until = now_ns() + took;
@@ -100,8 +118,11 @@ void terminal_show(void (*write)(const char *bytes, size_t size), const char *by
     while (size) {
         size_t piece = MIN(size, (size_t)SHOWN);
         const char *end = memchr(bytes, '\n', piece);
-        uint64_t begin = now_ns();
+        uint64_t begin;
 
+        while (behind() > SHOWN_BEHIND)
+            thread_sleep(LOOK_NS);
+        begin = now_ns();
         if (end)
             piece = (size_t)(end + 1 - bytes);
         write(bytes, piece);

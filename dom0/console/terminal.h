@@ -20,10 +20,14 @@ void terminal_write(const char *bytes, size_t size);
 /* Bytes as they are, of a guest that he has attached himself to. */
 void terminal_pass(const char *bytes, size_t size);
 
+/* May a guest's words go there, without anybody's waiting for the line? Asked where they come from:
+ * they stay with the guest meanwhile. (True where the hypervisor does not say: Xen does not.) */
+bool terminal_has_room(void);
+
 /*
  * A text that may be long, by one of these two, in a thread: after each line others run, and if
  * they have much to do, for as long as the terminal has just taken. (A real serial line takes 7 ms
- * for a line.)
+ * for a line.) Sleeps while the line is far behind.
  */
 void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size);
 

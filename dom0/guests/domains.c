@@ -311,8 +311,8 @@ void domains_unlock(void)
     mutex_unlock(&lock);
 }
 
-/* Somebody else has it, who ends it by himself, or gives it up. */
-static bool is_others(struct domain *domain)
+/* It is not wanted any more. True: somebody else has it, who ends it by himself, or gives it up. */
+static bool leave_to_others(struct domain *domain)
 {
     domain->unwanted = true;
     return domain->leaving || domain->saving;
@@ -324,7 +324,7 @@ int domains_destroy(const char *name, struct problem *problem)
     bool known = false;
 
     mutex_lock(&lock);
-    while ((domain = domains_find(name)) && is_others(domain)) {
+    while ((domain = domains_find(name)) && leave_to_others(domain)) {
         known = true;
         let_others();
     }
@@ -340,7 +340,7 @@ void domains_destroy_all(void)
     while (domains) {
         struct domain *domain = domains;
 
-        while (domain && is_others(domain))
+        while (domain && leave_to_others(domain))
             domain = domain->next;
         if (domain)
             domains_end(domain);

@@ -149,7 +149,8 @@ static void say_here(const char *name, const char *from, const char *why)
         return;
     }
     if (missing)
-        printk("dom0: %u guests that have not come are not told of\n", missing);
+        printk("dom0: not told of: %u more that %s not come\n", missing,
+               missing == 1 ? "has" : "have");
     missing = 0;
     printk("dom0: '%s' has not come from %s: %s\n", name, from, why);
 }

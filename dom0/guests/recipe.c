@@ -38,13 +38,9 @@ static void show_warnings(const char *file, const struct config_warnings *warnin
         printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
 }
 
-/* Looks at every file's header: others have their turn behind that. */
 static int find(const struct archive *files, const char *name, struct archive_file *file)
 {
-    int error = archive_find(files, name, file);
-
-    thread_yield();
-    return error;
+    return archive_find(files, name, file, thread_yield);
 }
 
 int recipe_read(const struct archive *files, const char *file, const char *more,

@@ -221,6 +221,7 @@ struct on_disk {
     const char *name;
     bool over;
     struct medium *medium;
+    const struct domain *domain;
 };
 
 static int open_medium(struct saved_target *target, const struct domain *domain,
@@ -229,15 +230,32 @@ static int open_medium(struct saved_target *target, const struct domain *domain,
     struct on_disk *disk = container_of(target, struct on_disk, target);
     int error = medium_to_write(disk->name, disk->over, &disk->medium, problem);
 
+    disk->domain = domain;
     if (!error)
         target->tape = medium_tape(disk->medium);
     return error;
 }
 
+#define BESIDE_MIB 1u                   /* Page numbers, its vCPUs, its configuration. */
+
+static int too_little(const struct on_disk *disk, struct problem *problem)
+{
+    struct xen_domctl_getdomaininfo info;
+    unsigned long kib = (unsigned long)(medium_bytes(disk->medium) >> 10), needed;
+
+    if (domain_get_info(disk->domain->domid, &info)) return -ENOSPC;
+    needed = (unsigned long)(info.tot_pages * (SAVE_PAGE + sizeof(uint64_t)) >> 20) + BESIDE_MIB;
+    return problem_set(problem, -ENOSPC, "there is too little room for the guest: '%s' has %lu.%lu"
+                       " MiB, and it needs about %lu", disk->name, kib >> 10,
+                       (kib & 1023) * 10 >> 10, needed);
+}
+
 static int finish_medium(struct saved_target *target, int error, struct problem *problem)
 {
-    return error ? error
-                 : medium_finish(container_of(target, struct on_disk, target)->medium, problem);
+    const struct on_disk *disk = container_of(target, struct on_disk, target);
+
+    error = error ? error : medium_finish(disk->medium, problem);
+    return error == -ENOSPC ? too_little(disk, problem) : error;
 }
 
 static void close_medium(struct saved_target *target)

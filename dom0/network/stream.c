@@ -17,6 +17,9 @@
 #define RTO_LEAST (200 * NS_PER_MS)
 #define RTO_MOST (4000 * NS_PER_MS)
 #define PATIENCE (15000 * NS_PER_MS)    /* with a peer that does not answer */
+#define IDLE_NS (5000 * NS_PER_MS)      /* nothing heard for so long: is it still there? */
+#define PROBE_NS (2500 * NS_PER_MS)     /* between two such questions, */
+#define PROBES 4u                       /* of which there are so many: PATIENCE in all */
 #define CHALLENGE_NS (50 * NS_PER_MS)   /* between two answers to what says nothing */
 #define SLOT_SHIFT 33u                  /* a handshake may take one or two of 8 seconds */
 
@@ -61,7 +64,7 @@ static void begin(struct stream *stream, enum stream_state state)
     stream->closing = stream->end_acked = stream->end_came = stream->owes = false;
     stream->resend_at = stream->timed_at = stream->srtt = stream->challenged = 0;
     stream->rto = RTO_FIRST;
-    stream->duplicates = stream->asked = 0;
+    stream->duplicates = stream->asked = stream->probes = 0;
     stream->window = 0;
     stream->mss = LEAST_MSS;
 }
@@ -283,6 +286,28 @@ static void resend(struct endpoint *endpoint, uint64_t now)
         transmit(endpoint, stream->una, 1);
 }
 
+/* When a peer that owes us nothing is asked whether it is there, or given up; 0: never. */
+static uint64_t probe_at(const struct stream *stream)
+{
+    if (stream->state != STREAM_OPEN || stream->resend_at || stream_is_over(stream)) return 0;
+    return stream->heard + IDLE_NS + stream->probes * PROBE_NS;
+}
+
+/* By a number that it has acknowledged before: to that it must say where it is [3.8.4]. */
+static void probe(struct endpoint *endpoint)
+{
+    struct stream *stream = &endpoint->stream;
+    struct segment segment = {
+        .peer = stream->peer, .port = stream->port, .sequence = stream->una - 1,
+        .ack = stream->expected, .flags = ACK, .window = advertise(stream),
+    };
+
+    if (stream->probes++ == PROBES)
+        broken(stream, refused(-ETIMEDOUT));
+    else
+        segment_send(endpoint, &segment);
+}
+
 static void knock(struct endpoint *endpoint, uint64_t now)
 {
     struct stream *stream = &endpoint->stream;
@@ -315,21 +340,24 @@ bool stream_serve(struct endpoint *endpoint, unsigned budget)
         resend(endpoint, now);
     else if (due)
         knock(endpoint, now);
+    else if (probe_at(stream) && probe_at(stream) <= now)
+        probe(endpoint);
     if (stream->state != STREAM_OPEN) return false;
-    if (!stream->resend_at)
-        stream->heard = now;            /* until now it had nothing to answer */
     while (budget && send_next(endpoint, now))
         budget--;
     if (stream->owes)
         answer(endpoint);
-    if (!stream->resend_at && (stream->next != stream->una || stream->out.filled))
+    if (!stream->resend_at && (stream->next != stream->una || stream->out.filled)) {
         stream->resend_at = now + stream->rto;
+        stream->heard = now;            /* until now it had nothing to answer */
+        stream->probes = 0;
+    }
     return may_send(stream) || may_end(stream);
 }
 
 uint64_t stream_deadline(const struct stream *stream)
 {
-    return stream->resend_at;
+    return stream->resend_at ? stream->resend_at : probe_at(stream);
 }
 
 void stream_acknowledge(struct endpoint *endpoint)
@@ -522,6 +550,7 @@ static void take_open(struct endpoint *endpoint, const struct segment *segment)
 
     if (!belongs(endpoint, segment)) return;
     stream->heard = endpoint->now();
+    stream->probes = 0;
     take_ack(stream, segment, stream->heard);
     if (segment_span(segment))
         take_data(endpoint, segment);

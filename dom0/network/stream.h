@@ -50,6 +50,7 @@ struct stream {
     uint32_t timed;                     /* the number whose acknowledgement is timed, if timed_at */
     uint64_t timed_at;
     uint64_t heard;                     /* when the peer last made sense, or had no reason to */
+    unsigned probes;                    /* questions whether it is there, since */
 
     /* In: RCV.NXT, and the first number that has been said to be too far. */
     struct ring in;

@@ -227,6 +227,11 @@ struct tape *medium_tape(struct medium *medium)
     return &medium->tape;
 }
 
+uint64_t medium_bytes(const struct medium *medium)
+{
+    return medium->disk->sectors * BLOCK_SECTOR;
+}
+
 /* What is in the buffer, to the end of its sector; a guest of less than a buffer, which says itself
  * what it has, is a whole one, the first. */
 static int write_rest(struct medium *medium)

@@ -17,6 +17,7 @@ int medium_to_write(const char *target, bool over, struct medium **medium,
                     struct problem *problem);
 int medium_to_read(const char *target, struct medium **medium, struct problem *problem);
 struct tape *medium_tape(struct medium *medium);
+uint64_t medium_bytes(const struct medium *medium);     /* that it has room for */
 /* All that was written is on the disk, its beginning last. */
 int medium_finish(struct medium *medium, struct problem *problem);
 /* Gives it back; what was written without medium_finish() is no saved guest. */

@@ -101,14 +101,18 @@ int archive_next(const struct archive *archive, size_t *position, struct archive
     return 0;
 }
 
-int archive_find(const struct archive *archive, const char *name, struct archive_file *file)
+int archive_find(const struct archive *archive, const char *name, struct archive_file *file,
+                 void (*breathe)(void))
 {
     struct archive_file candidate;
     size_t position = 0;
+    unsigned files = 0;
     int found = -ENOENT, more;
 
     name = without_root(name);
     while ((more = archive_next(archive, &position, &candidate)) > 0) {
+        if (++files % ARCHIVE_BREATH == 0)
+            breathe();
         if (strcmp(candidate.name, name))
             continue;
         *file = candidate;

@@ -30,7 +30,10 @@ struct archive_file {
 int archive_next(const struct archive *archive, size_t *position, struct archive_file *file);
 
 /* 0, -ENOENT or -EINVAL. Of several files of one name the last counts, as for tar. `name` may begin
- * with '/'. */
-int archive_find(const struct archive *archive, const char *name, struct archive_file *file);
+ * with '/'. All headers are looked at, and every ARCHIVE_BREATH files `breathe` is called: others
+ * have their turn; not this archive's owner. */
+#define ARCHIVE_BREATH 64u
+int archive_find(const struct archive *archive, const char *name, struct archive_file *file,
+                 void (*breathe)(void));
 
 #endif

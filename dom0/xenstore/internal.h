@@ -76,9 +76,11 @@ void watch_drop_all(struct xenstore_connection *connection);
 void watch_fire_first(struct xenstore_connection *connection);
 
 /* Tells whoever watches a changed path. `gone` is what was taken out of the tree there
- * (CHANGE_REMOVE), with all below it: watches on that hear, too. With neither that nor a node there
- * now nobody hears: whoever has removed it meanwhile has told of that. */
-void watch_fire(const char *path, const struct tree_node *gone);
+ * (CHANGE_REMOVE), with all below it: watches on that hear, too. `before`: the permissions that it
+ * had (CHANGE_PERMS), for who may read it no more hears of that; may be NULL. With neither
+ * something gone nor a node there now nobody hears: whoever has removed it meanwhile has told of
+ * that. */
+void watch_fire(const char *path, const struct tree_node *gone, const struct tree_perms *before);
 
 /* Special watches carry no path below them; only privileged connections hear of them. */
 void watch_fire_special(const char *special);

@@ -531,10 +531,12 @@ void shadows_perform(struct shadows *shadows, struct tree_node *tree)
     perform(shadows, shadows->root, tree, false);
 }
 
-bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone)
+bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone,
+                 const struct tree_perms **before)
 {
     if (shadow->told) return false;
     *gone = shadow->gone;
+    *before = shadow->made && !shadow->implied ? &shadow->made->perms : NULL;
     shadow->told = *gone || !removed;
     return shadow->told;
 }

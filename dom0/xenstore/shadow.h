@@ -85,8 +85,9 @@ void shadows_perform(struct shadows *shadows, struct tree_node *tree);
 /* After that, for each change made: is anybody to be told of its path, and has not been? All
  * changes of a path are one, for they happen at once, and one that was only made to be `removed`
  * again is none. `gone`: what was taken out of the tree there, which goes with the shadows; NULL:
- * nothing. */
-bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone);
+ * nothing. `before`: the permissions of what has changed there; NULL: it has not. */
+bool shadow_tell(struct shadow *shadow, bool removed, const struct tree_node **gone,
+                 const struct tree_perms **before);
 
 /* The names of a node's children, one after the other, in their order; NULL behind the last. Begin
  * with zeroes. */

@@ -32,16 +32,20 @@ struct xenstore_transaction {
 int change_commit(const struct change *change, struct xenstore_connection *by)
 {
     struct tree_actor actor = by->actor;
+    const struct tree_node *node = tree_find(xenstore_tree, change->path);
+    struct tree_perms before;
     struct tree_node *gone = NULL;
     bool changed = true;
     int error = -EINVAL;
 
+    if (node)
+        before = node->perms;
     switch (change->kind) {
     case CHANGE_WRITE:
         error = tree_write(xenstore_tree, change->path, change->value, change->size, actor);
         break;
     case CHANGE_MKDIR:
-        changed = !tree_find(xenstore_tree, change->path);
+        changed = !node;
         error = tree_write(xenstore_tree, change->path, NULL, 0, actor);
         break;
     case CHANGE_REMOVE:
@@ -53,7 +57,7 @@ int change_commit(const struct change *change, struct xenstore_connection *by)
         break;
     }
     if (!error && changed)
-        watch_fire(change->path, gone);
+        watch_fire(change->path, gone, node ? &before : NULL);
     if (gone)
         by->gone = gone;
     return error;
@@ -101,7 +105,7 @@ static bool forget_next(void)
     if (node->perms.entry[0].domid == forgetting.domid) {
         forgetting.gone = tree_unlink(parent, tree_place(parent, node->name, node->name_size,
                                                          &found));
-        watch_fire(forgetting.path, node);
+        watch_fire(forgetting.path, node, NULL);
     }
     return true;
 }
@@ -284,10 +288,11 @@ static void tell_next(struct xenstore_transaction *transaction)
 {
     struct logged_change *logged = transaction->changes;
     const struct tree_node *gone;
+    const struct tree_perms *before;
 
     if (transaction->committed &&
-        shadow_tell(logged->shadow, logged->kind == CHANGE_REMOVE, &gone))
-        watch_fire(logged->path, gone);
+        shadow_tell(logged->shadow, logged->kind == CHANGE_REMOVE, &gone, &before))
+        watch_fire(logged->path, gone, before);
     transaction->changes = logged->next;
     tree_work++;
     free(logged);

@@ -206,9 +206,9 @@ struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
     return NULL;
 }
 
-bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access)
+bool tree_perms_allow(const struct tree_perms *perms, struct tree_actor actor,
+                      enum tree_access access)
 {
-    const struct tree_perms *perms = &node->perms;
     unsigned found = 1;
 
     if (actor.privileged || perms->entry[0].domid == actor.domid) return true;
@@ -217,6 +217,11 @@ bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tre
     if (found == perms->count)
         found = 0;                      /* One of all others. */
     return (perms->entry[found].access & access) == (unsigned)access;
+}
+
+bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access)
+{
+    return tree_perms_allow(&node->perms, actor, access);
 }
 
 int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor,
@@ -302,6 +307,7 @@ static void set_owner_and_perms(struct tree_node *node, const struct tree_perms 
 
 void tree_replace(struct tree_node *node, struct tree_node *made)
 {
+    struct tree_perms perms = node->perms;
     uint32_t size = node->value_size;
     char *value = node->value;
 
@@ -312,6 +318,7 @@ void tree_replace(struct tree_node *node, struct tree_node *made)
     made->value = value;
     made->value_size = size;
     set_owner_and_perms(node, &made->perms);
+    made->perms = perms;
     node->generation = ++last_generation;
     tree_work++;
 }

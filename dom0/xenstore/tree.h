@@ -83,6 +83,8 @@ struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
 /* The latest generation of any node. */
 uint64_t tree_latest(void);
 
+bool tree_perms_allow(const struct tree_perms *perms, struct tree_actor actor,
+                      enum tree_access access);
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access);
 
 /* What an actor may do with a path in a version of the tree: 0, -ENOENT (and it may know that), or
@@ -177,8 +179,8 @@ int tree_reserve(struct tree_node *parent, unsigned children, bool charged);
 void tree_link(struct tree_node *parent, unsigned at, struct tree_node *child);
 struct tree_node *tree_unlink(struct tree_node *parent, unsigned at);
 
-/* Value and permissions of a node made before become those of a node of the tree; both owners must
- * be known. */
+/* Value and permissions of a node made before become those of a node of the tree, which gives its
+ * own for them; both owners must be known. */
 void tree_replace(struct tree_node *node, struct tree_node *made);
 
 /* Steps of work done so far, about the same size each (some 500 instructions): nodes made, removed,

@@ -3,8 +3,9 @@
  * XenStore's watches: who is told when a path changes. Called by server.c and transaction.c only.
  *
  * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches
- * on what was inside hear of that too. A domain hears only of nodes that it may read: the fact of a
- * change is information (XSA-115).
+ * on what was inside hear of that too. A domain hears only of what it could see otherwise: nodes
+ * that it may read, or could until now, and those whose parent it may read, which names them. The
+ * fact of a change is information (XSA-115).
  *
  * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes
  * down its path there as far as that goes, and a removal through the places below, not through all
@@ -384,19 +385,26 @@ static void fire(struct xenstore_listener *listener, const char *path, size_t si
 
 /* --- who hears --- */
 
-#define LOOKS_OF_A_STEP 16u
+#define LOOKS_OF_A_STEP 8u
 
 static unsigned looks;                  /* At listeners, for one change. */
 
-/* NULL: there is none. */
-static bool may_read(const struct tree_node *node, struct tree_actor actor)
+/* Of something that changes: as it is, as it was, and what it is in, or was. Each may be NULL. */
+struct sight { const struct tree_perms *now, *was, *parent, *parent_was; };
+
+static const struct tree_perms *perms_of(const struct tree_node *node)
 {
-    return node && tree_allows(node, actor, TREE_READ);
+    return node ? &node->perms : NULL;
 }
 
-/* Who listens here hears of all of the path, if he may read what is there now, or what is gone. */
+static bool may_read(const struct tree_perms *perms, struct tree_actor actor)
+{
+    return perms && tree_perms_allow(perms, actor, TREE_READ);
+}
+
+/* Who listens here hears of all of the path, if he may see what has changed. */
 static void fire_at(const struct xenstore_place *place, const char *path, size_t size,
-                    const struct tree_node *now, const struct tree_node *gone)
+                    const struct sight *sight)
 {
     struct xenstore_listener *listener = place->listeners;
 
@@ -404,7 +412,8 @@ static void fire_at(const struct xenstore_place *place, const char *path, size_t
         struct tree_actor actor = listener->connection->actor;
 
         looks++;
-        if (may_read(now, actor) || may_read(gone, actor))
+        if (may_read(sight->now, actor) || may_read(sight->was, actor) ||
+            may_read(sight->parent, actor) || may_read(sight->parent_was, actor))
             fire(listener, path, size);
     }
 }
@@ -427,27 +436,31 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
         path[size] = '/';
         memcpy(path + size + 1, below->name, below->name_size + 1);
         again = now ? tree_child(now, below->name, below->name_size) : NULL;
-        fire_at(below, path, longer, again, child);
+        fire_at(below, path, longer, &(struct sight){ perms_of(again), perms_of(child),
+                                                      perms_of(now), perms_of(gone) });
         fire_below(below, path, longer, child, again);
     }
 }
 
-void watch_fire(const char *path, const struct tree_node *gone)
+void watch_fire(const char *path, const struct tree_node *gone, const struct tree_perms *before)
 {
-    static char below[XENSTORE_ABS_PATH_MAX + 1];
+    static char below[XENSTORE_ABS_PATH_MAX + 1], parent[XENSTORE_ABS_PATH_MAX + 1];
     const struct tree_node *now = tree_find(xenstore_tree, path);
     const struct xenstore_place *place = &watched_paths;
+    struct sight sight = { perms_of(now), gone ? perms_of(gone) : before, NULL, NULL };
     const char *at = path;
     size_t length = strlen(path), size;
 
     looks = 0;
     tree_work += (unsigned)(length / TREE_BYTES_OF_A_STEP);
     if (!now && !gone) return;
-    fire_at(place, path, length, now, gone);         /* All paths begin with that of the root. */
+    tree_parent_path(path, parent);
+    sight.parent = path[1] ? perms_of(tree_find(xenstore_tree, parent)) : NULL;
+    fire_at(place, path, length, &sight);            /* All paths begin with that of the root. */
     for (const char *name; place && (name = tree_component(&at, &size), size);) {
         place = place_child(place, name, size);
         if (place)
-            fire_at(place, path, length, now, gone);
+            fire_at(place, path, length, &sight);
     }
     if (gone && place) {
         memcpy(below, path, length + 1);

@@ -26,7 +26,7 @@ static enum difference compare(const struct archive_file *file, const struct arc
 {
     struct archive_file other;
 
-    if (archive_find(with, file->name, &other)) return NEW;
+    if (archive_find(with, file->name, &other, thread_yield)) return NEW;
     return file->size == other.size && !memcmp(file->data, other.data, file->size) ? SAME : CHANGED;
 }
 
@@ -67,7 +67,7 @@ bool verb_refresh(const struct call *call)
     domains_unlock();
     files = say(&fresh, &old, now);
     say(&old, &fresh, gone);
-    printk("%u files, for guests that are made from now on\n", files);
+    printk("%u file%s, for guests that are made from now on\n", files, plural(files));
     free(old.memory);
     return true;
 }

@@ -205,7 +205,8 @@ static bool wait_for(const char *name, unsigned long limit_s)
         waiting = terminal_sleep(LOOK_NS);
     if (runs(name)) {
         if (waiting)
-            printk("Error: domain '%s' still runs after %lu seconds\n", name, limit_s);
+            printk("Error: domain '%s' still runs after %lu second%s\n", name, limit_s,
+                   plural(limit_s));
         else
             printk("Error: domain '%s' still runs, but is not waited for\n", name);
         return false;

@@ -39,9 +39,9 @@ bool verb_migrate(const struct call *call)
     printk("Domain '%s' has moved to %s, in %lu ms; it stood still for %lu ms\n", name, host,
            ms(now_ns() - since), ms(told.still_ns));
     if (live)
-        printk("%lu pages went in %u rounds before, and %lu then, with %lu ms of dom0's work\n",
-               (unsigned long)told.pages, told.rounds, (unsigned long)told.rest,
-               ms(told.worked_ns));
+        printk("%lu page%s went in %u round%s before, and %lu then, with %lu ms of dom0's work\n",
+               (unsigned long)told.pages, plural(told.pages), told.rounds, plural(told.rounds),
+               (unsigned long)told.rest, ms(told.worked_ns));
     return true;
 }
 

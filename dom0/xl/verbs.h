@@ -58,6 +58,11 @@ static inline const char *verb_option(const struct call *call, char letter)
  * said. */
 bool verb_number(const char *name, const char *text, unsigned long most, unsigned long *number);
 
+static inline const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* Is each of them a domain? Or false, and it is said which is not. */
 bool verb_known(int count, char **word);
 

@@ -10,6 +10,7 @@
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
 #include "lib/string.h"
+#include "machine/console.h"
 #include "memory/access.h"
 #include "svm/svm.h"
 #include <abi/domus.h>
@@ -92,6 +93,11 @@ static long destroy_some(struct vcpu *v, uint64_t id)
     return domctl_destroy_some((domid_t)MIN(id, (uint64_t)DOMID_INVALID));
 }
 
+static long console(struct vcpu *v, uint64_t unused)
+{
+    return console_waiting();
+}
+
 static const struct operation operations[] = {
     ROW_AT(DOMUS_last_error, vcpu, last_error),
     ROW_AT(DOMUS_audit, vcpu, audit),
@@ -99,6 +105,7 @@ static const struct operation operations[] = {
     ROW_AT(DOMUS_work_for, vcpu, work_for),
     ROW_AT(DOMUS_destroy, vcpu, destroy_some),
     ROW_AT(DOMUS_run, vcpu, svm_run),
+    ROW_AT(DOMUS_console, vcpu, console),
 };
 
 long do_domus_op(unsigned int op, uint64_t arg)

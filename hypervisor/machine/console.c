@@ -61,13 +61,21 @@ void log_write(const char *text, size_t length)
     write(text, length, true);
 }
 
-bool console_has_room(void)
+uint32_t console_waiting(void)
 {
+    uint32_t waiting;
+
     spin_lock(&console_lock);
     /* no interrupt asks for what a line that is stuck will not take */
     send(false);
+    waiting = line.head - line.start;
     spin_unlock(&console_lock);
-    return line.head - line.start <= LOG_SIZE / 2;
+    return waiting;
+}
+
+bool console_has_room(void)
+{
+    return console_waiting() <= LOG_SIZE / 2;
 }
 
 size_t console_read(char *buffer, size_t size)

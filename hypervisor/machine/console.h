@@ -14,6 +14,9 @@
 void console_write(const char *text, size_t length);
 void log_write(const char *text, size_t length);
 
+/* Bytes that the line has not taken yet. */
+uint32_t console_waiting(void);
+
 /* False: the line is so far behind that dom0 shall wait. The other half of the ring is ring 0's. */
 bool console_has_room(void);
 

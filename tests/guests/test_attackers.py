@@ -62,6 +62,31 @@ def test_attack(system, attack):
     nothing_is_lost(system, before)
 
 
+# What the operator may do to one that does everything at once; some of it is refused, none hangs.
+TO_A_STORM = ["block-list attack", "network-list attack", "vcpu-set attack 1", "vcpu-set attack 2",
+              "mem-set attack 12m", "rename attack other", "rename other attack",
+              "pause attack", "unpause attack", "sysrq attack h", "trigger attack nmi",
+              "block-detach -f attack xvda", "block-attach attack phy:scratch,xvda,w",
+              "network-detach -f attack 0", "network-attach attack", "shutdown attack",
+              "reboot attack", "save -f attack scratch", "resume attack", "list -l"]
+
+
+@pytest.mark.parametrize("storm", ["disk", "card", "states", "store", "console", "grants",
+                                   "suspend"])
+def test_a_storm(system, storm):
+    """What dom0 looks at changes under its eyes, and meanwhile the operator wants something."""
+    before = system.free_pages()
+    system.create(f'attack-storm.cfg extra="storm={storm}"')
+    if storm in ("disk", "card", "grants"):
+        system.see(r"\(attack\) round 1")
+    works(system, storm)
+    said = system.run("; ".join(TO_A_STORM), timeout=120)
+    assert '"domid"' in said            # the last of them has said something
+    system.ask("xl destroy attack")
+    nothing_is_lost(system, before[0])
+    system.until(lambda: system.free_pages()[1] >= before[1] - 16)
+
+
 def test_spinning_with_events_masked(system):
     before = system.free_pages()[0]
     system.create("attack-spin.cfg")

@@ -15,6 +15,7 @@ OURS = r"(?:dom0|xenstore|console|virtio|pvguest): .*|/local/domain/.*"
 USUAL = [
     # asked for by the test, which looks how it ended
     r"dom0: domain \d+ '\S+' has ended: \w+",
+    r"heap: \d+ of \d+ pages free, \d+ cut up for small objects",
     # a teaching kernel's program, started and asked by the test
     r"udpecho: (listening on port \d+|\d+ bytes from [\d.]+:\d+)",
     # a shell's prompt, and what it says of a load that was told to stop

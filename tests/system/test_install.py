@@ -163,7 +163,7 @@ def test_nothing_of_the_tree_is_in_it(box):
 
 def test_a_debug_build(box):
     """What is refused counts itself there alone (<pvguest/debug.h>)."""
-    for name, words, debugged in (("plain", "", False), ("debugged", "DEBUG=1", True)):
+    for name, words, debugged in (("plain", "DEBUG=", False), ("debugged", "DEBUG=1", True)):
         shell(f"cp -r hello {name}; make -C {name} -B {words}", box, box)
         assert ("pvguest_hush" in shell(f"nm {name}/hello.elf", box, box)) == debugged
 

@@ -148,7 +148,7 @@ def live(pair, here, name):
     print(answer)
     assert f"'{name}' has moved to" in answer and "Round 1: " in answer, answer
     still = re.search(r"stood still for (\d+) ms", answer).group(1)
-    went = re.search(r"(\d+) pages went in (\d+) rounds before, and (\d+) then", answer)
+    went = re.search(r"(\d+) pages? went in (\d+) rounds? before, and (\d+) then", answer)
     assert name not in pair.machines[here].domains()
     return int(still), int(went.group(2)), int(went.group(1))
 

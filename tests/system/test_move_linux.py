@@ -57,7 +57,7 @@ def test_linux_moves_while_it_runs(pair):
         answer = here.ask(f"xl migrate --live one {ADDRESSES[1 - life % 2]}", timeout=300)
         print(answer)
         found = re.search(r"has moved to \S+, in (\d+) ms; it stood still for (\d+) ms\s+"
-                          r"(\d+) pages went in (\d+) rounds before, and (\d+) then", answer)
+                          r"(\d+) pages? went in (\d+) rounds? before, and (\d+) then", answer)
         assert found and "one" not in here.domains(), answer
         figures.append(tuple(map(int, found.groups())))
         is_well(there, before)

@@ -61,19 +61,26 @@ static int teardown(void **state)
     return 0;
 }
 
+static unsigned breaths;
+
+static void breathe(void)
+{
+    breaths++;
+}
+
 static void finds_files(void **state)
 {
     struct archive archive = { .bytes = image, .size = image_size };
     struct archive_file file;
 
-    assert_int_equal(archive_find(&archive, "a.cfg", &file), 0);
+    assert_int_equal(archive_find(&archive, "a.cfg", &file, breathe), 0);
     assert_memory_equal(file.data, "name='newer'", file.size);
-    assert_int_equal(archive_find(&archive, "/folder/b.elf", &file), 0);
+    assert_int_equal(archive_find(&archive, "/folder/b.elf", &file, breathe), 0);
     assert_int_equal(file.size, 3);
-    assert_int_equal(archive_find(&archive, "c", &file), 0);
+    assert_int_equal(archive_find(&archive, "c", &file, breathe), 0);
     assert_int_equal(file.size, 0);
-    assert_int_equal(archive_find(&archive, "folder", &file), -ENOENT);
-    assert_int_equal(archive_find(&archive, "d", &file), -ENOENT);
+    assert_int_equal(archive_find(&archive, "folder", &file, breathe), -ENOENT);
+    assert_int_equal(archive_find(&archive, "d", &file, breathe), -ENOENT);
 }
 
 static void refuses_damage(void **state)
@@ -82,11 +89,11 @@ static void refuses_damage(void **state)
     struct archive_file file;
 
     image[0] ^= 1;
-    assert_int_equal(archive_find(&archive, "c", &file), -EINVAL);
+    assert_int_equal(archive_find(&archive, "c", &file, breathe), -EINVAL);
     image[0] ^= 1;
     memcpy(image + 124, "77777777777", 11);                     /* A file beyond the archive. */
     sum(image);
-    assert_int_equal(archive_find(&archive, "c", &file), -EINVAL);
+    assert_int_equal(archive_find(&archive, "c", &file, breathe), -EINVAL);
 }
 
 /* Cut anywhere, into memory of exactly that size: the sanitizer sees any read behind the end. */
@@ -98,7 +105,7 @@ static void survives_cuts(void **state)
         struct archive_file file;
 
         memcpy(cut, image, size);
-        archive_find(&archive, "folder/b.elf", &file);
+        archive_find(&archive, "folder/b.elf", &file, breathe);
         free(cut);
     }
 }
@@ -169,13 +176,29 @@ static void the_longest_name(void **state)
     memset(name + 156, 'n', 100);
     name[256] = '\0';
     assert_string_equal(file.name, name);
-    assert_int_equal(archive_find(&archive, name, &file), 0);
+    assert_int_equal(archive_find(&archive, name, &file, breathe), 0);
+}
+
+/* Others have their turn before all of many has been looked at. */
+static void looking_is_not_at_once(void **state)
+{
+    struct archive archive;
+    struct archive_file file;
+
+    image_size -= 1024;                                         /* The end. */
+    for (unsigned i = 0; i < 10 * ARCHIVE_BREATH; i++)
+        add("", i == 7 ? "seven" : "other", '0', "");
+    archive = (struct archive){ .bytes = image, .size = image_size };
+    breaths = 0;
+    assert_int_equal(archive_find(&archive, "seven", &file, breathe), 0);
+    assert_int_equal(breaths, 10);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(looking_is_not_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_cuts, setup, teardown),
         cmocka_unit_test_setup_teardown(the_end_of_the_archive, setup, teardown),

@@ -332,6 +332,23 @@ static void on_whose_behalf(void **state)
     }
 }
 
+static uint32_t waits;
+
+uint32_t console_waiting(void)
+{
+    return waits;
+}
+
+static void how_far_the_console_is_behind(void **state)
+{
+    static const uint32_t bytes[] = { 0, 1, 32768 };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(bytes); i++) {
+        waits = bytes[i];
+        assert_int_equal(domus_op(DOMUS_console, (void *)NOT_THERE), bytes[i]);
+    }
+}
+
 static void an_end_by_steps(void **state)
 {
     static const uint64_t ids[][2] = { { 5, 5 }, { 0x10005, DOMID_INVALID }, { ~0ul, 0x7ff4 } };
@@ -345,12 +362,13 @@ static void an_end_by_steps(void **state)
 static void what_is_no_domus_op(void **state)
 {
     assert_int_equal(domus_op(0, NULL), -ENOSYS);
-    assert_int_equal(domus_op(7, NULL), -ENOSYS);
+    assert_int_equal(domus_op(8, NULL), -ENOSYS);
     domains[1].privileged = false;              /* dom0's, all but why it was refused itself */
     assert_int_equal(domus_op(DOMUS_audit, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_counters, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_work_for, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_destroy, NULL), -EPERM);
+    assert_int_equal(domus_op(DOMUS_console, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_last_error, NULL), -ENOENT);
     assert_int_equal(domus_op(DOMUS_run, (void *)0x5555), 0);
     assert_int_equal(do_xenpmu_op(0, 0), -EOPNOTSUPP);
@@ -420,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(balancing_the_books, set_up, tear_down),
         cmocka_unit_test_setup_teardown(how_often, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_whose_behalf, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(how_far_the_console_is_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_end_by_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_domus_op, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_key, set_up, tear_down),

@@ -111,9 +111,9 @@ static void files_come_from_it(void **state)
     assert_int_equal(files_read(&archive, breathe, &problem), 0);
     assert_int_equal(archive.size, SIZE - 12);
     assert_true(breaths >= 3);
-    assert_int_equal(archive_find(&archive, "large", &file), 0);
+    assert_int_equal(archive_find(&archive, "large", &file, breathe), 0);
     assert_true(file.size == 300 * 512 && file.data[0] == 'L' && file.data[300 * 512 - 1] == 'L');
-    assert_int_equal(archive_find(&archive, "small", &file), 0);
+    assert_int_equal(archive_find(&archive, "small", &file, breathe), 0);
     assert_true(file.size == 500 && file.data[499] == 's');
     free(archive.memory);
 }

@@ -176,20 +176,72 @@ static void test_the_net_is_cut(void **state)
     connect();
     talk(100000, 0, 0);
     net.cut = true;
-    for (unsigned ms = 0; ms < 60000; ms++)             /* nothing is missed */
-        tick();
-    assert_int_equal(machine[0].stream.state, STREAM_OPEN);
     say(0, &said, 1000);
     since = clock_ns;
     wait_for(STREAM_BROKEN, 30000);
     assert_int_equal(machine[0].stream.error, -ETIMEDOUT);
     assert_true(clock_ns - since > 10000 * MS && clock_ns - since < 25000 * MS);
     assert_int_equal(stream_write(&machine[0].stream, "x", 1), 0);
+    net.cut = false;
+    connect();
+    talk(10, 3, 0);
+    net.cut = true;
+    stream_end(&machine[0]);
     net.cut = false;                                    /* who comes back finds nobody */
+    said = 0;
     say(1, &said, 2000);
     for (unsigned ms = 0; ms < 5000 && machine[1].stream.state == STREAM_OPEN; ms++)
         tick();
     assert_int_equal(machine[1].stream.error, -ENOTCONN);
+}
+
+/* Each asks now and then whether the other is there, and a net that loses much does no harm. */
+static void test_nobody_says_anything(void **state)
+{
+    unsigned frames;
+
+    connect();
+    talk(1000, 1000, 0);
+    net.lose = 100;
+    frames = frames_sent;
+    for (unsigned ms = 0; ms < 120000; ms++)
+        tick();
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(machine[i].stream.state, STREAM_OPEN);
+    assert_in_range(frames_sent - frames, 48, 150);
+    net.lose = 0;
+    talk(100000, 100000, 0);
+    both_end();
+}
+
+/* Who only waits for the other hears that he is gone as soon as who has something to say. */
+static void test_a_machine_is_gone(void **state)
+{
+    size_t said = 0;
+    uint64_t since;
+
+    connect();
+    talk(1000, 1000, 0);
+    net.cut = true;
+    since = clock_ns;
+    for (unsigned ms = 0; ms < 8000; ms++)
+        tick();
+    assert_int_equal(machine[0].stream.state, STREAM_OPEN);
+    say(0, &said, 100);                                 /* that has all the patience that it had */
+    wait_for(STREAM_BROKEN, 30000);
+    assert_in_range(clock_ns - since, 22000 * MS, 28000 * MS);
+    assert_int_equal(machine[1].stream.state, STREAM_BROKEN);
+    assert_int_equal(machine[1].stream.error, -ETIMEDOUT);
+    assert_int_equal(stream_deadline(&machine[1].stream), 0);
+}
+
+/* It is there again, and knows of nothing. */
+static void test_a_machine_has_begun_anew(void **state)
+{
+    connect();
+    machine[1].stream.state = STREAM_CLOSED;
+    wait_for(STREAM_BROKEN, 5100);
+    assert_int_equal(machine[0].stream.error, -ENOTCONN);
 }
 
 static void test_one_gives_up(void **state)
@@ -228,6 +280,9 @@ int main(void)
         cmocka_unit_test_setup(test_nobody_listens, set_up),
         cmocka_unit_test_setup(test_guests_are_not_heard, set_up),
         cmocka_unit_test_setup(test_the_net_is_cut, set_up),
+        cmocka_unit_test_setup(test_nobody_says_anything, set_up),
+        cmocka_unit_test_setup(test_a_machine_is_gone, set_up),
+        cmocka_unit_test_setup(test_a_machine_has_begun_anew, set_up),
         cmocka_unit_test_setup(test_one_gives_up, set_up),
     };
 

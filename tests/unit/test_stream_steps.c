@@ -198,7 +198,7 @@ static void an_end(void **state)
     assert_false(s->end_acked);
     assert_int_equal(goes(), 0);
     take(ISN + 1, una + 1501, ACK, 0);
-    assert_true(s->end_acked && stream_deadline(s) == 0 && s->out.filled == 0);
+    assert_true(s->end_acked && s->resend_at == 0 && s->out.filled == 0);
     assert_int_equal(goes(), 0);
 }
 
@@ -296,11 +296,35 @@ static void a_turn(void **state)
     open_one(NULL);
     clock_ns += 5;
     stream_serve(&own, 8);
-    assert_true(s->resend_at == 0 && s->heard == clock_ns);
-    s->resend_at = clock_ns + 9;
+    assert_true(s->resend_at == 0 && s->heard == clock_ns - 5);
+    put(1);                                     /* from now on it owes us something */
+    stream_serve(&own, 8);
+    assert_int_equal(s->heard, clock_ns);
     clock_ns += 5;
     stream_serve(&own, 8);
     assert_int_equal(s->heard, clock_ns - 5);
+}
+
+/* Five seconds, and then four questions, two and a half apart. */
+static void it_is_asked_whether_it_is_there(void **state)
+{
+    uint64_t since = clock_ns;
+
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(stream_deadline(s), since + (5000 + i * 2500) * MS);
+        clock_ns = stream_deadline(s) - 1;
+        assert_int_equal(goes(), 0);
+        clock_ns++;
+        assert_int_equal(goes(), 1);
+        assert_true(sent[0].flags == ACK && sent[0].length == 0 && sent[0].ack == s->expected);
+        assert_int_equal(sent[0].sequence, s->una - 1);
+    }
+    take(ISN + 1, s->next, ACK, 0);
+    assert_int_equal(stream_deadline(s), clock_ns + 5000 * MS);
+    s->probes = 4;
+    clock_ns += 15000 * MS;
+    assert_int_equal(goes(), 0);
+    assert_true(s->state == STREAM_BROKEN && s->error == -ETIMEDOUT && stream_deadline(s) == 0);
 }
 
 /* --- again ------------------------------------------------------------------------------------ */
@@ -568,6 +592,7 @@ int main(void)
         NEW(nothing_is_left_of_the_last), NEW(five_questions), NEW(it_is_found), NEW(it_knocks),
         NEW(how_it_opens), NEW(what_does_not_answer_a_call), OPEN(a_segment), OPEN(an_end),
         OPEN(only_an_end), OPEN(there_is_no_room_for_it), OPEN(how_much_may_go), OPEN(a_turn),
+        OPEN(it_is_asked_whether_it_is_there),
         OPEN(nothing_is_acknowledged), OPEN(half_of_what_was_on_its_way),
         OPEN(a_closed_window_is_asked_about), OPEN(three_of_the_same), OPEN(not_of_the_same),
         OPEN(it_grows), OPEN(rounds_are_timed), OPEN(what_is_timed),

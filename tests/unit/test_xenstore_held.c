@@ -529,6 +529,30 @@ static void the_operators_events_are_not(void **state)
     assert_null(clients[0].connection.fired);
 }
 
+/* Nor can they fill more of its memory with those than a guest may: by watches, each of which has
+ * room for 16 long paths. */
+static void the_operators_events_have_a_quota(void **state)
+{
+    static char payload[3100];
+    char watch[40];
+
+    for (unsigned i = 0; i < 16; i++)
+        ask(&clients[0], XS_WATCH, 0, watch,
+            (size_t)sprintf(watch, "/local/domain/1/%u%ct", i, 0) + 1);
+    clients[0].deaf = true;
+    for (unsigned i = 0; i < 16; i++)
+        for (unsigned n = 0; n < 16; n++) {
+            int size = sprintf(payload, "/local/domain/1/%u/%02000u", i, n);
+
+            ask(&clients[1], XS_WRITE, 0, payload, (size_t)size + 1);
+        }
+    assert_in_range(account_held(0, HELD_EVENTS), 30000, account_rules[HELD_EVENTS].quota);
+    recount();
+    clients[0].deaf = false;
+    xenstore_pump(&clients[0].connection);
+    assert_int_equal(account_held(0, HELD_EVENTS), 0);
+}
+
 /* --- what it costs --- */
 
 /* The same transaction in a small tree and in a large one; alone, and beside domains full of
@@ -582,6 +606,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_reserve_is_the_operators, setup, teardown),
         cmocka_unit_test_setup_teardown(who_holds_little_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(the_operators_events_are_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_operators_events_have_a_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_costs_what_it_does, setup, teardown),
     };
 

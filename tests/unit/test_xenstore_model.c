@@ -183,20 +183,30 @@ static const char *shown(const struct watch *watch, const char *path)
     return watch->relative ? path + strlen("/local/domain/5/") : path;
 }
 
-/* A change at the path; `node`: what is, was, or would be there. `before`: where all below went. */
-static void tell(const char *path, const struct node *node, struct store *before)
+/* Could he have seen it there otherwise: by reading it, or the names of what is beside it? */
+static bool may_see(struct store *in, const char *path, unsigned actor)
+{
+    const struct node *node = find(in, path);
+    char parent[64];
+
+    if (!node || may(node, actor, 'r')) return node;
+    parent_of(path, parent);
+    return path[1] && may(find(in, parent), actor, 'r');
+}
+
+/* A change at the path; what is gone with it. `before`: as it was. */
+static void tell(const char *path, struct store *before)
 {
     for (unsigned i = 0; i < WATCHES; i++) {
         const struct watch *watch = &watches[i];
-        struct node *gone;
 
         if (!watch->used)
             continue;
         if (!strcmp(path, watch->path) || is_below(path, watch->path)) {
-            if (may(node, watch->actor, 'r'))
+            if (may_see(&store, path, watch->actor) || may_see(before, path, watch->actor))
                 add_event(expected_events, watch->actor, shown(watch, path), watch->token);
-        } else if (before && is_below(watch->path, path) && (gone = find(before, watch->path)) &&
-                   may(gone, watch->actor, 'r')) {
+        } else if (is_below(watch->path, path) && !find(&store, watch->path) &&
+                   may_see(before, watch->path, watch->actor)) {
             add_event(expected_events, watch->actor, shown(watch, watch->path), watch->token);
         }
     }
@@ -267,6 +277,7 @@ static const char *change(unsigned type, const char *path, unsigned actor, const
     char parent[64];
 
     if (error && (strcmp(error, "ENOENT") || type == XS_SET_PERMS)) return error;
+    before = store;
     if (type == XS_SET_PERMS) {
         if (actor && node->perm[0].domid != actor) return "EACCES";
         if (actor && wish->perm[0].domid != actor) return "EPERM";
@@ -276,11 +287,7 @@ static const char *change(unsigned type, const char *path, unsigned actor, const
         if (path[1] == 0) return "EINVAL";
         parent_of(path, parent);
         if (!node) return find(&store, parent) ? NULL : "ENOENT";
-        before = store;
         remove_below(&store, path);
-        if (!transaction)
-            tell(path, find(&before, path), &before);
-        return NULL;
     } else if (type == XS_MKDIR && node) {
         return NULL;
     } else {
@@ -290,7 +297,7 @@ static const char *change(unsigned type, const char *path, unsigned actor, const
             strcpy(node->value, wish->value);
     }
     if (!transaction)
-        tell(path, find(&store, path), NULL);
+        tell(path, &before);
     return NULL;
 }
 

@@ -147,6 +147,66 @@ static void unreadable_nodes_are_not_heard_of(void **state)
     assert_int_equal(heard(&six), 0);
 }
 
+/* Who could read something hears when he may not any more, at once or by a transaction, and once;
+ * then no more of it. */
+static void who_loses_a_permission_hears(void **state)
+{
+    uint32_t tx;
+
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "box/mine\0x"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box/mine\0n5\0r6"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/box\0t"));
+    heard(&six);
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box/mine\0n5\0w6"));
+    assert_int_equal(heard(&six), 1);
+    assert_string_equal(six.event, "/local/domain/5/box/mine t");
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "box/mine\0y"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box/mine\0n5"));
+    assert_int_equal(heard(&six), 0);
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box/mine\0r5"));
+    assert_int_equal(heard(&six), 1);
+    tx = begin(&five);
+    assert_true(ASK(&five, XS_SET_PERMS, tx, "box/mine\0n5"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "box/other\0n"));
+    assert_int_equal(heard(&six), 0);
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+    assert_int_equal(heard(&six), 1);
+    tx = begin(&five);
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "box/mine\0z"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+    assert_int_equal(heard(&six), 0);
+}
+
+/* Who may read a directory has the names in it: he hears of what is there, whether he may read
+ * that or not, but not of what is below. As with Xen's daemon. */
+static void who_sees_the_names_hears(void **state)
+{
+    uint32_t tx;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "box"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box\0r5"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/box\0t"));
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/box/a/b\0deep"));
+    heard(&six);
+    tx = begin(&five);
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "box/a\0x"));
+    assert_true(ASK(&five, XS_SET_PERMS, tx, "box/a\0n5"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+    assert_int_equal(heard(&six), 1);
+    assert_string_equal(six.event, "/local/domain/5/box/a t");
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "box/a\0y"));
+    assert_int_equal(heard(&six), 1);
+    assert_true(ASK(&five, XS_MKDIR, 0, "box/a/b"));
+    assert_int_equal(heard(&six), 0);
+    assert_true(ASK(&five, XS_RM, 0, "box/a"));
+    assert_int_equal(heard(&six), 1);
+    assert_true(ASK(&five, XS_MKDIR, 0, "box/a/b"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "box/a/b\0n5"));
+    heard(&six);
+    assert_true(ASK(&five, XS_RM, 0, "box/a"));
+    assert_int_equal(heard(&six), 2);
+}
+
 static void watches_cover_whole_names(void **state)
 {
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
@@ -503,6 +563,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_letter_means_what_it_says, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_show_no_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_made_inherits, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_loses_a_permission_hears, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_sees_the_names_hears, setup, teardown),
         cmocka_unit_test_setup_teardown(unreadable_nodes_are_not_heard_of, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_cover_whole_names, setup, teardown),
         cmocka_unit_test_setup_teardown(every_change_of_what_was_touched_is_a_conflict, setup,

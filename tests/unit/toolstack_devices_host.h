@@ -65,7 +65,7 @@ int files_read(struct archive *fresh, void (*breathe)(void), struct problem *pro
     fresh->memory = malloc(fresh->size);
     if (!fresh->memory) return problem_set(problem, -ENOMEM, "no memory");
     fresh->bytes = memcpy(fresh->memory, fresh->bytes, fresh->size);
-    assert_int_equal(archive_find(fresh, "short", &file), 0);
+    assert_int_equal(archive_find(fresh, "short", &file, thread_yield), 0);
     ((uint8_t *)fresh->memory)[file.data - fresh->bytes] = ++byte;
     return 0;
 }

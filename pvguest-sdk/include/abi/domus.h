@@ -103,6 +103,14 @@ struct domus_counters {
 #define DOMUS_destroy 5
 
 /*
+ * DOMUS_console: how many bytes of what was said on the machine's console the serial line has not
+ * taken yet. Who writes there (CONSOLEIO_write) while it is some 16 KiB behind waits in the call, a
+ * whole vCPU: whoever has other work asks before. Control domain only (-EPERM). arg is not looked
+ * at.
+ */
+#define DOMUS_console 7
+
+/*
  * DOMUS_run: a processor of the caller's making runs on this CPU, by its hardware assistance (AMD's
  * SVM with nested paging), until something happens that is the caller's to deal with. arg is a
  * struct domus_run: all of that processor's state, as it is and as it then has become. Any domain.

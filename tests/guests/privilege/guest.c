@@ -433,6 +433,13 @@ TRY(DOMUS_destroy)
     return HYPERVISOR_domus_op(DOMUS_destroy, (void *)(unsigned long)disposable(target));
 }
 
+TRY(DOMUS_console)
+{
+    long waiting = HYPERVISOR_domus_op(DOMUS_console, NULL);
+
+    return waiting > 0 && waiting <= 32768 ? 0 : waiting;
+}
+
 /* On nobody's behalf, in the end: nobody is kept. */
 TRY(DOMUS_work_for)
 {
