@@ -62,6 +62,12 @@ class Box(rig_box.Rig):
         self.ask("xl debug-keys A")
         return int(re.findall(r"audit: (\d+) violations", self.ask("xl dmesg"))[-1])
 
+    def free_pages(self):
+        """With those that are cut up for small objects, as dom0.py has it."""
+        self.ask("xl debug-keys m")
+        return sum(map(int, re.findall(r"heap: (\d+) of \d+ pages free, (\d+) cut up",
+                                       self.ask("xl dmesg"))[-1]))
+
     def destroy_all(self):
         self.ask("for n in $(xl list | awk 'NR > 2 { print $2 }'); do xl destroy $n; done", 120)
         return len(self.ask("xl list").splitlines()) == 2
@@ -220,4 +226,4 @@ def test_guests_are_made_and_destroyed_and_leave_nothing(box):
         box.done("xl create plain.cfg", 120)
         box.done("xl destroy plain")
         assert box.listed("plain") is None
-    assert box.until(lambda: box.free_pages() == before)
+    assert box.until(lambda: box.free_pages() >= before)

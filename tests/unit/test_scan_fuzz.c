@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "pvguest-sdk/tools/scan/report.h"
+#include "cpu_alarm.h"
 
 #define SLOWEST 20              /* seconds for one file */
 
@@ -119,14 +120,14 @@ static void damaged_kernels(void **unused)
     size_t size;
 
     assert_non_null(freopen("/dev/null", "w", stdout));
-    signal(SIGALRM, too_slow);
+    signal(SIGPROF, too_slow);
     for (seed = begin; seed == begin || time(NULL) < end; seed++) {
         state = seed;
         uint8_t *bytes = damaged(&size);
-        alarm(SLOWEST);
+        cpu_alarm(SLOWEST);
         scan_bytes(bytes, size);
     }
-    alarm(0);
+    cpu_alarm(0);
     fflush(stdout);
     dup2(out, 1);
     close(out);

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -22,6 +21,7 @@
 #include "pvguest-sdk/lib/entry.h"
 #include "pvguest-sdk/lib/smp.h"
 #include "pvguest-sdk/lib/suspend.h"
+#include "cpu_alarm.h"
 
 struct shared_info shared_info;
 _Thread_local struct cpu *host_cpu;
@@ -350,9 +350,9 @@ static void the_clock_does_not_go_back(void **state)
     delay_ns(50000);
     assert_true(now_ns() >= first + 50000);
     set_clock(now_ns());
-    alarm(10);
+    cpu_alarm(10);
     delay_ns(0);                                /* though no time passes */
-    alarm(0);
+    cpu_alarm(0);
 }
 
 static char order[32];

@@ -158,7 +158,7 @@ static void an_old_ring(void **state)
 
     set_bit(101, shared_info.evtchn_pending);
     assert_int_equal(pthread_create(&thread, NULL, take_and_give, all_cpus[1]), 0);
-    for (unsigned int i = 0; i < 20000 && !__atomic_load_n(&sleeping, __ATOMIC_SEQ_CST); i++)
+    for (unsigned int i = 0; i < 600000 && !__atomic_load_n(&sleeping, __ATOMIC_SEQ_CST); i++)
         rest(100000);
     assert_int_equal(__atomic_load_n(&sleeping, __ATOMIC_SEQ_CST), 1);
     assert_int_equal(polls, 1);
