@@ -192,7 +192,7 @@ endif
 ifneq ($(DOM0),)
 RUN_NEEDS   += do-dom0-$(DOM0)
 RUN_OPTIONS += --memory 2048 --append-hypervisor dom0_mem=768M \
-  --bare $(B)/linux/vmlinux --archive $(B)/rig/rig.cpio.gz --append-dom0 'console=hvc0 quiet' \
+  --bare $(B)/rig/vmlinuz --archive $(B)/rig/rig.cpio.gz --append-dom0 'console=hvc0 quiet' \
   --qemu='-drive if=none,id=guests,file=$(B)/rig/guests.tar,format=raw,readonly=on' \
   --qemu='-device virtio-blk-pci,drive=guests'
 endif
