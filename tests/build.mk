@@ -277,7 +277,7 @@ LIVES := $(addprefix tests/system/,test_save.py test_save_linux.py test_saved_ac
            test_move.py test_move_linux.py test_move_still.py)
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
           test_linux_dom0.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
-          test_races.py test_locks.py test_mistakes.py test_compare.py) $(LIVES) \
+          test_races.py test_locks.py test_mistakes.py test_compare.py test_rig.py) $(LIVES) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
 do-lives: do-find-pytest all peer linux rig
 	@DOMUS_CYCLES=20 DOMUS_MOVES=10 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
