@@ -192,7 +192,7 @@ endif
 ifneq ($(DOM0),)
 RUN_NEEDS   += do-dom0-$(DOM0)
 RUN_OPTIONS += --memory 2048 --append-hypervisor dom0_mem=768M \
-  --bare $(B)/linux/vmlinux --archive $(B)/rig/rig.cpio.gz --append-dom0 'console=hvc0 quiet' \
+  --bare $(B)/rig/vmlinuz --archive $(B)/rig/rig.cpio.gz --append-dom0 'console=hvc0 quiet' \
   --qemu='-drive if=none,id=guests,file=$(B)/rig/guests.tar,format=raw,readonly=on' \
   --qemu='-device virtio-blk-pci,drive=guests'
 endif
@@ -280,7 +280,7 @@ LIVES := $(addprefix tests/system/,test_save.py test_save_linux.py test_saved_ac
            test_move.py test_move_linux.py test_move_still.py)
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
           test_linux_dom0.py test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py \
-          test_races.py test_locks.py test_mistakes.py test_compare.py) $(LIVES) \
+          test_races.py test_locks.py test_mistakes.py test_compare.py test_rig.py) $(LIVES) \
           tests/unit/test_scan.py tests/unit/test_scan_hostile.py
 do-lives: do-find-pytest all peer linux rig
 	@DOMUS_CYCLES=20 DOMUS_MOVES=10 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \

@@ -119,6 +119,9 @@ ACCEPTED = [
     # the same: a back end had no CPU for five seconds. The line goes on, and ends
     r"xenbus_probe_frontend: Waiting for devices to initialise: ", r"^(?:\d+s\.\.\.)*$",
 ]
+# What a kernel says when something in it has gone wrong, dom0's, too, which complains of more than
+# is accepted above: it has all of the machine.
+BROKEN = r"Call Trace|BUG:|Oops|WARNING:"
 SOUNDS_BAD = re.compile(r"warn|error|fail|\bbug\b|oops|unable|cannot|\bstall|call "
                         r"trace|lockup|taint|unstable|hung|backward", re.I)
 

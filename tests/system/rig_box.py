@@ -39,11 +39,11 @@ def available(domus=None):
 
 class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has.
-    configs: {"NAME.cfg": text}; domus: the Hypervisor, if it is not real Xen; snapshot: what is
-    written to the disk is forgotten."""
+    configs: {"NAME.cfg": text}; files: more for the folder of the guests; domus: the Hypervisor, if
+    it is not real Xen; snapshot: what is written to the disk is forgotten."""
 
     def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, domus=None, snapshot=True,
-                 smp=None, extra=()):
+                 smp=None, files=(), extra=()):
         available(domus)
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Rig(machine.Machine):
         guests = place / "guests.tar"
         archive.make_archive(guests,
                              [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio",
-                              *(place / file for file in configs)])
+                              *(place / file for file in configs), *files])
         xen = machine.Hypervisor("xen", machine.XEN.path, XEN_ARGUMENTS, cpu)
         kernel = linux_box.FOLDER / "vmlinux" if domus else FOLDER / "vmlinuz"
         super().__init__(name, hypervisor=domus or xen,
@@ -72,14 +72,32 @@ class Rig(machine.Machine):
         self.expect("done 7", timeout)
         return machine.ESCAPES.sub("", self.child.before).strip("\n")
 
+    def done(self, line, timeout=60, undo="true"):
+        """Runs a line that must succeed; returns what it printed. libxl ends a device's script that
+        takes 40 s of real time, whoever has the CPU meanwhile: then what there is of the device is
+        undone, and it is asked again."""
+        for _ in range(4):
+            said = self.ask(f"{line}; echo status $?", timeout)
+            if "because of timeout" not in said:
+                break
+            self.ask(undo)
+        assert said.endswith("status 0"), said
+        return said.removesuffix("status 0").strip()
+
     def free_pages(self):
         """Pages of the machine that belong to nobody, in a tuple as LinuxBox has it."""
         return (int(self.ask("free-pages")),)
 
     def boot(self, file, timeout=240):
-        """Attached at once (-c), so that the guest's first words are seen; then detached."""
-        self.send(f"xl create -c {file}")
-        self.expect(r"LINUX UP: [^\r\n]*[\r\n]", timeout)
+        """Attached at once (-c), so that the guest's first words are seen; then detached. As done():
+        what libxl gave up is asked again."""
+        for _ in range(4):
+            self.send(f"xl create -c {file}")
+            self.expect([r"LINUX UP: [^\r\n]*[\r\n]", r"because of timeout[^#]*guests # "], timeout)
+            if self.which == 0:
+                break
+        else:
+            raise machine.Failed(f"{self.name}: xl does not make {file}\n{self.tail()}")
         self.up = time.monotonic()
         self.leave()
 

@@ -3,7 +3,7 @@
 the system goes on.
 
 A kernel here is 8 KiB: a page of headers and notes, a page that spins. The same files are tried as
-dom0, whose builder is ring 0's.
+dom0, whose builder is ring 0's. Odd, and right, is one whose notes are in a section only.
 """
 import os
 import re
@@ -19,6 +19,7 @@ import machine
 FOLDER = machine.BUILD / "odd-kernels" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 HIGH = 0xffffffff80000000
 ENTRY, HYPERCALL_PAGE, VIRT_BASE, PADDR_OFFSET, INIT_P2M = 1, 2, 3, 4, 15          # <xen/elfnote.h>
+SEGMENT_UNUSED, SEGMENT_NOTE = 0, 4
 RANGES = "below 0x800000000000 or from 0xffff880000000000 on"
 
 
@@ -66,14 +67,35 @@ ODD = {
     "page-of-half-a-page": (kernel(page=HIGH + 2048),
                             "HYPERCALL_PAGE, 0xffffffff80000800, is no page"),
     "entry-elsewhere": (kernel(entry=0x1000), "its entry, 0x1000, is outside its segments"),
+    "of-32-bits": (b"\177ELF\1\1\1" + kernel()[7:],
+                   "it is a kernel for 32 bits: PV guests here are x86-64 ones"),
 }
+AS_DOM0 = {name: ODD[name] for name in
+           ("base-in-the-hole", "base-at-the-end", "list-over-the-edge", "list-in-the-kernel",
+            "endless-segment", "page-elsewhere", "of-32-bits")}
+# dom0 would unpack it for a domU
+AS_DOM0["packed"] = (bytes(0x202) + b"HdrS" + bytes(512),
+                     "it is a bzImage: what is wanted is the ELF file packed in it, which "
+                     "`domus-image OUT.elf --bare FILE` takes out")
 TOO_MUCH = ["memory=1048576", "memory=100000"]
+
+
+def with_notes_in_a_section(name):
+    """A guest of ours without its segment of notes; the section that lies there has them still."""
+    image = bytearray((machine.BUILD / f"guests/{name}.elf").read_bytes())
+    start, = struct.unpack_from("<Q", image, 32)
+    count, = struct.unpack_from("<H", image, 56)
+    rows = [row for row in range(start, start + 56 * count, 56)
+            if struct.unpack_from("<I", image, row) == (SEGMENT_NOTE,)]
+    struct.pack_into("<I", image, rows[0], SEGMENT_UNUSED)
+    assert len(rows) == 1
+    return bytes(image)
 
 
 @pytest.fixture(scope="module")
 def files():
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, (image, _) in ODD.items():
+    for name, (image, _) in (ODD | AS_DOM0).items():
         (FOLDER / f"{name}.elf").write_bytes(image)
         (FOLDER / f"{name}.cfg").write_text(f'name = "odd"\nkernel = "{name}.elf"\nmemory = 16\n')
     (FOLDER / "long-note.elf").write_bytes(kernel(extra=note(INIT_P2M, 0x8000000000, 16)))
@@ -83,6 +105,8 @@ def files():
     # its 4 MiB end below the last ones
     (FOLDER / "top.elf").write_bytes(kernel(base=0xffffffffff800000))
     (FOLDER / "top.cfg").write_text('name = "top"\nkernel = "top.elf"\nmemory = 16\n')
+    (FOLDER / "section.elf").write_bytes(with_notes_in_a_section("hello"))
+    (FOLDER / "section.cfg").write_text('name = "hello"\nkernel = "section.elf"\nmemory = 16\n')
     archive.make_archive(FOLDER / "archive.tar",
                          [path for path in sorted(FOLDER.iterdir())
                           if path.suffix in (".elf", ".cfg")])
@@ -123,14 +147,30 @@ def test_good_ones_beside_them_start(box):
     box.audit()
 
 
+def test_notes_in_a_section(box):
+    number = box.create("section.cfg")
+    box.ended("hello")
+    assert f"Hello from domain {number}!" in box.said()
+
+
+@pytest.mark.parametrize("where", [machine.DOMUS, machine.XEN], ids=lambda where: where.name)
+def test_notes_in_a_section_as_dom0(where):
+    if not where.path.exists():
+        pytest.skip("no real Xen here")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"section-{where.name}.elf"
+    path.write_bytes(with_notes_in_a_section("test-version"))
+    with machine.Machine(f"odd-dom0-section-{where.name}", hypervisor=where,
+                         modules=[[path, "test"]], memory=256) as system:
+        system.expect("RESULT SUCCESS", timeout=60)
+
+
 @pytest.mark.skipif(dom0.ON_XEN, reason="ring 0 is another there")
-@pytest.mark.parametrize("name", ["base-in-the-hole", "base-at-the-end",
-                                  "list-over-the-edge", "list-in-the-kernel", "endless-segment",
-                                  "page-elsewhere"])
+@pytest.mark.parametrize("name", AS_DOM0)
 def test_as_dom0(files, name):
     with machine.Machine(f"odd-dom0-{name}",
                          modules=[[files / f"{name}.elf", "test"]], memory=256) as system:
-        system.expect(rf"cannot build dom0: [^\n]*{re.escape(ODD[name][1])}", timeout=30)
+        system.expect(rf"cannot build dom0: [^\n]*{re.escape(AS_DOM0[name][1])}", timeout=30)
         assert system.wait_off() == 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`make run` and `make gdb`, typed at as the README says: Linux on this terminal, its page in this
-host's hands, and the way out; the debugger, the prompt beside it, and Ctrl-c."""
+host's hands, and the way out; Linux as dom0 with its xl; the debugger, the prompt beside it, and
+Ctrl-c."""
 import fcntl
 import os
 import pathlib
@@ -17,18 +18,26 @@ import pytest
 import archive
 import linux_box
 import machine
+import rig_box
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN = ROOT / "pvguest-sdk/tools/domus-run"
 pytestmark = pytest.mark.xdist_group("run")         # one machine at a time has the build's disk
 
 
-def typed(log, *options):
-    return pexpect.spawn(sys.executable, [str(RUN), "--build", str(machine.BUILD), *options],
+def on_a_terminal(log, command, *options):
+    # another make than the one that runs the tests
+    surroundings = {name: value for name, value in os.environ.items()
+                    if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return pexpect.spawn(command, [*options], cwd=ROOT,
                          encoding="utf-8", codec_errors="replace", echo=False,
                          timeout=240 * machine.PATIENCE, logfile=log,
                          preexec_fn=machine.die_with_parent,
-                         env={**os.environ, "TERM": "dumb"})
+                         env={**surroundings, "TERM": "dumb"})
+
+
+def typed(log, *options):
+    return on_a_terminal(log, sys.executable, str(RUN), "--build", str(machine.BUILD), *options)
 
 
 def log_of(name):
@@ -335,6 +344,36 @@ def test_linux_on_the_terminal():
         child.send("\x1d")
         child.expect("Detached")
         child.send("poweroff\r")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
+
+
+def test_linux_as_dom0_on_the_terminal():
+    """Its kernel is a bzImage, as Debian packages it. The lines are those of the README."""
+    linux_box.available()
+    rig_box.available(machine.DOMUS)
+    create, look, end = re.findall(r"^/guests # (.*?)(?:  .*)?$", (ROOT / "README.md").read_text(),
+                                   re.M)
+    with log_of("run-dom0-linux") as log:
+        child = on_a_terminal(log, "make", "DEPS=present", f"B={machine.BUILD}", "SNAPSHOT=1",
+                              "run", "DOM0=linux")
+        child.expect("Booting vmlinuz as dom0 of Domus")
+        child.expect("/guests # ")
+        child.send(f"{create}\r")
+        child.expect("LINUX UP: .* 1 CPU, ")
+        child.expect("/ # ")
+        child.send("ping -c 2 10.0.2.2\r")
+        child.expect("2 packets received")
+        for _ in range(30):                 # xenconsole hears it when it has the terminal raw
+            child.send("\x1d")
+            if child.expect(["/guests # ", pexpect.TIMEOUT], timeout=2) == 0:
+                break
+        child.send(f"{look}\r")
+        for said in (r"\nlinux +1 +256 +1 ", r"xen_version +: 4\.17\.0-domus", r"\nlinux +1 +0 +0 ",
+                     "tslice=10ms", r"\(domus\) 1 CPU, ", "/guests # "):
+            child.expect(said)
+        child.send(f"{end}\r")
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 0
