@@ -222,7 +222,7 @@ void code_forget(struct machine *machine, uint64_t number)
         machine->code_written = true;
         return;
     }
-    shadow_forget_all();                        /* before the copy is anything else */
+    shadow_doubt();                             /* before the guest runs there again */
     free_page(page->copy);
     free(page);
 }

@@ -30,7 +30,7 @@
 #include "translate.h"
 #include "trap.h"
 
-enum { SPARE_PAGES = 1536, LEAST = 4, MOST = 2048 };
+enum { SPARE_PAGES = 2048, LEAST = 4, MOST = 2048 };
 
 static struct options {
     char text[1024], mode[16], user[16], sites[16], memory[16], kernel[100], module[100];
@@ -240,8 +240,8 @@ static void tell_counters(void)
     printk("monitor: %lu exits: %lu page faults, %lu privileged, %lu replaced, %lu system calls, "
            "%lu events\n", c->exits, c->page_faults, c->privileged, c->patched, c->system_calls,
            c->events);
-    printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
-           "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
+    printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, %lu reviewed, "
+           "pruned %lu times\n", c->reflected, shadow_counters.fills, shadow_counters.reviews,
            shadow_counters.resets);
     printk("monitor: %lu blocks translated; %lu validations, cache emptied %lu times\n",
            c->blocks, c->validations, c->emptied);

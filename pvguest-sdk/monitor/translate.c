@@ -136,7 +136,7 @@ static void watch(struct machine *machine, uint64_t linear, const struct transla
     add_mapping(machine, linear, t);
     if (*code) return;
     *code = &source_page;
-    shadow_forget_all();
+    shadow_doubt();
     tlb_flush(&machine->vcpu);
 }
 
