@@ -130,8 +130,6 @@ struct way {
 };
 uint64_t peek(struct vcpu *vcpu, uint64_t linear, struct way *way);
 struct translation translation_by(uint64_t entry, uint64_t linear);
-/* An access (ACCESS_*) to such a page. */
-bool permitted(const struct vcpu *vcpu, const struct translation *page, unsigned int access);
 
 /* Forget all addresses translated. */
 void tlb_flush(struct vcpu *vcpu);

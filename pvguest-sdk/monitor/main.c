@@ -208,29 +208,24 @@ static void type(void *unused)
 }
 
 /* Nothing more is executed: the processor stands still. */
-static void stop(struct machine *m)
-{
-    m->over = m->vcpu.halted = true;
-    serial_flush(&m->serial);
-}
-
-void machine_end(struct machine *m, const char *why)
-{
-    if (m->over) return;
-    stop(m);
-    printk("monitor: %s\n", why);
-}
-
 void machine_fail(struct machine *m, const char *format, ...)
 {
     va_list values;
 
     if (m->over) return;
-    m->failed = true;
-    stop(m);
+    m->over = m->failed = m->vcpu.halted = true;
+    serial_flush(&m->serial);
     va_start(values, format);
     say(format, values);
     va_end(values);
+}
+
+void machine_end(struct machine *m, const char *why)
+{
+    bool failed = m->failed;
+
+    machine_fail(m, "%s", why);
+    m->failed = failed;
 }
 
 static void tell_counters(void)

@@ -24,25 +24,22 @@ enum { HYPERVISOR_SLOT = 256, HYPERVISOR_SLOTS = 16 };
 
 struct shadow_counters shadow_counters;
 
-struct shadow {
+static struct shadow {
     uint64_t *root;
     struct leaf {                       /* a filled entry; in order of their addresses */
         uint64_t address, *entry;
         uint64_t seen;                  /* what the guest's tables said together, peek() */
     } leaf[LEAVES];
     unsigned int leaves;
-    bool doubtful;                      /* to be reviewed before it is used */
-    uint64_t rules;                     /* that it was reviewed by */
-};
+    uint64_t reviewed;                  /* the last time */
+} shadows[SPACES][SHADOWS], *const all = shadows[0];
 
-static struct space {
-    uint64_t cr3, used;                 /* the latter grows: the least is the one used longest ago */
-    struct shadow shadows[SHADOWS];
-} spaces[SPACES], *current = spaces;
+static struct { uint64_t cr3, loaded; } spaces[SPACES];
+static unsigned int current;            /* of them */
+static uint64_t now, doubted;           /* moments: loads and doubts are counted */
 
 static uint64_t *tables[TABLES];
 static unsigned int taken, kept;        /* the first of them are the window's */
-static uint64_t rules;                  /* how often what is right has changed */
 static const uint64_t *in_use;          /* the root that the hypervisor has */
 static uint64_t *window;                /* the table of its entries, or NULL */
 static unsigned int window_slot;
@@ -59,11 +56,6 @@ bool shadow_may(uint64_t address)
     return slot - HYPERVISOR_SLOT >= HYPERVISOR_SLOTS && !(window && slot == window_slot);
 }
 
-static struct shadow *shadow_at(unsigned int number)
-{
-    return &spaces[number / SHADOWS].shadows[number % SHADOWS];
-}
-
 int shadow_init(void)
 {
     for (unsigned int i = 0; i < TABLES + SPACES * SHADOWS; i++) {
@@ -73,10 +65,10 @@ int shadow_init(void)
         if (i < TABLES)
             tables[i] = page;
         else
-            shadow_at(i - TABLES)->root = page;
+            all[i - TABLES].root = page;
     }
     for (unsigned int i = 0; i < SPACES * SHADOWS; i++)
-        pt_pin(4, virt_to_mfn(shadow_at(i)->root));
+        pt_pin(4, virt_to_mfn(all[i].root));
     return pt_flush();
 }
 
@@ -102,7 +94,7 @@ static int prune(void)
     int error;
 
     for (unsigned int i = 0; i < SPACES * SHADOWS; i++) {
-        struct shadow *shadow = shadow_at(i);
+        struct shadow *shadow = &all[i];
         empty(shadow);
         for (unsigned int slot = 0; slot < SLOTS; slot++)
             if (shadow_may((uint64_t)slot << 39) && shadow->root[slot])
@@ -139,16 +131,15 @@ static uint64_t *table_for(const struct shadow *shadow, uint64_t address, bool c
 
 int shadow_window(uint64_t address)
 {
-    const uint64_t *root = spaces->shadows[SHADOW_KERNEL].root;
     int error;
 
-    window = table_for(spaces->shadows, address, true);
+    window = table_for(&shadows[0][SHADOW_KERNEL], address, true);
     window_slot = slot_of(address, 4);
     kept = taken;
     error = pt_flush();
     for (unsigned int i = 1; i < SPACES; i++)
-        pt_set(virt_to_machine(&spaces[i].shadows[SHADOW_KERNEL].root[window_slot]),
-               root[window_slot]);
+        pt_set(virt_to_machine(&shadows[i][SHADOW_KERNEL].root[window_slot]),
+               shadows[0][SHADOW_KERNEL].root[window_slot]);
     return error ? error : pt_flush();
 }
 
@@ -183,7 +174,7 @@ static void note(struct shadow *shadow, struct leaf leaf)
 
 int shadow_map(unsigned int which, uint64_t address, uint64_t value, uint64_t seen)
 {
-    struct shadow *shadow = &current->shadows[which];
+    struct shadow *shadow = &shadows[current][which];
     uint64_t *table, *entry;
     int error;
 
@@ -211,23 +202,17 @@ int shadow_map(unsigned int which, uint64_t address, uint64_t value, uint64_t se
 
 void shadow_load(uint64_t cr3)
 {
-    static uint64_t loads;
-    struct space *found = spaces;
-
-    for (unsigned int i = 0; i < SPACES && found->cr3 != cr3; i++)
-        if (spaces[i].cr3 == cr3 || spaces[i].used < found->used)
-            found = &spaces[i];
-    current = found;
-    current->cr3 = cr3;
-    current->used = ++loads;
-    for (unsigned int i = 0; i < SHADOWS; i++)
-        current->shadows[i].doubtful = true;
+    current = 0;
+    for (unsigned int i = 0; i < SPACES && spaces[current].cr3 != cr3; i++)
+        if (spaces[i].cr3 == cr3 || spaces[i].loaded < spaces[current].loaded)
+            current = i;
+    spaces[current].cr3 = cr3;
+    spaces[current].loaded = ++now;
 }
 
 void shadow_doubt(void)
 {
-    rules++;
-    shadow_load(current->cr3);
+    doubted = spaces[current].loaded = ++now;
 }
 
 /* By what the guest's tables say now. It may allow less. */
@@ -243,7 +228,7 @@ static bool is_right(struct machine *machine, unsigned int which, struct leaf *l
 /* What the guest's tables do not say any more goes. */
 static void review(struct machine *machine, unsigned int which, uint64_t from, uint64_t size)
 {
-    struct shadow *shadow = &current->shadows[which];
+    struct shadow *shadow = &shadows[current][which];
     unsigned int at = first_from(shadow, from), left = at;
     struct way way = { 0 };
 
@@ -251,7 +236,7 @@ static void review(struct machine *machine, unsigned int which, uint64_t from, u
         struct leaf leaf = shadow->leaf[at];
         uint64_t seen = peek(&machine->vcpu, leaf.address, &way);
         shadow_counters.reviews++;
-        if ((seen == leaf.seen && shadow->rules == rules) ||
+        if ((seen == leaf.seen && shadow->reviewed >= doubted) ||
             is_right(machine, which, &leaf, seen))
             shadow->leaf[left++] = leaf;
         else
@@ -272,13 +257,11 @@ void shadow_review(struct machine *machine, uint64_t from, uint64_t size)
 
 int shadow_use(struct machine *machine, unsigned int which)
 {
-    struct shadow *shadow = &current->shadows[which];
+    struct shadow *shadow = &shadows[current][which];
 
-    if (shadow->doubtful) {
+    if (shadow->reviewed < spaces[current].loaded)
         review(machine, which, 0, ~0ull);
-        shadow->doubtful = false;
-        shadow->rules = rules;
-    }
+    shadow->reviewed = now;
     if (shadow->root != in_use) {
         pt_new_user_base(virt_to_mfn(shadow->root));
         pt_flush_tlb();                         /* Xen's user entries are global ones */

@@ -36,20 +36,14 @@ int trap_init(void)
     return error;
 }
 
-void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
+void shadow_invalidated(struct vcpu *vcpu, uint64_t linear, bool all)
 {
-    static uint64_t rules_then;
-    uint64_t rules = (machine->vcpu.cr0 & CR0_WP) | (machine->vcpu.efer & EFER_NXE);
-
     if (!ready) return;
-    translate_invalidated(linear, all);
-    if (rules != rules_then)
-        shadow_doubt();
-    rules_then = rules;
+    translate_invalidated();
     if (all)
-        shadow_load(machine->vcpu.cr3);
+        shadow_load(vcpu->cr3);
     else
-        shadow_review(machine, linear & ~(largest - 1), largest);
+        shadow_review(vcpu->context, linear & ~(largest - 1), largest);
 }
 
 bool runs_directly(const struct machine *machine)
@@ -89,15 +83,14 @@ static enum step reflect(struct machine *machine, unsigned int vector, bool has_
  * dirty bit is set already, so that the first write comes here. `copy`: what the kernel executes
  * there; else it is data. */
 static uint64_t entry_for(const struct machine *machine, const struct translation *t,
-                          unsigned int access, const uint8_t *copy)
+                          unsigned int which, const uint8_t *copy)
 {
     uint64_t bits = PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY | (t->entry & ENTRY_NX),
              number = t->physical / PAGE;
 
-    if (access & ACCESS_WRITE || (t->entry & ENTRY_WRITABLE && t->entry & ENTRY_DIRTY &&
-                                  !machine->code[number]))
+    if (t->entry & ENTRY_WRITABLE && t->entry & ENTRY_DIRTY && !machine->code[number])
         bits |= PTE_WRITE;
-    if (!(access & ACCESS_USER) && !copy)
+    if (which == SHADOW_KERNEL && !copy)
         bits |= PTE_NX;
     if (t->page_size > largest)
         largest = t->page_size;
@@ -107,15 +100,13 @@ static uint64_t entry_for(const struct machine *machine, const struct translatio
 uint64_t shadow_right(struct machine *machine, unsigned int which, uint64_t address,
                       uint64_t seen, bool code)
 {
-    unsigned int access = which == SHADOW_USER ? ACCESS_USER : 0;
+    uint64_t needed = ENTRY_ACCESSED | (which == SHADOW_USER ? ENTRY_USER : 0);
     struct translation t = translation_by(seen, address);
     const struct code_page *page;
 
-    if (!(seen & ENTRY_ACCESSED) || !permitted(&machine->vcpu, &t, access) ||
-        !memory_page(machine, t.physical & ~(PAGE - 1), false))
-        return 0;
-    page = machine->code[t.physical / PAGE];
-    return entry_for(machine, &t, access, code && !access && page ? page->copy : NULL);
+    if (~seen & needed || !memory_page(machine, t.physical & ~(PAGE - 1), false)) return 0;
+    page = which == SHADOW_KERNEL && code ? machine->code[t.physical / PAGE] : NULL;
+    return entry_for(machine, &t, which, page ? page->copy : NULL);
 }
 
 static enum step page_fault(struct machine *machine, const struct direct_exit *exit)
@@ -132,14 +123,16 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_one(vcpu);
     if (!walk(vcpu, exit->address, access, &t))
         return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
-    if (!memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE))
-        return interpret_one(vcpu);                 /* a device's registers, or nothing */
+    /* a device's registers, or nothing; a write that only a CR0 without WP permits */
+    if (!memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE) ||
+        (access & ACCESS_WRITE && !(t.entry & ENTRY_WRITABLE)))
+        return interpret_one(vcpu);
     if (access & ACCESS_FETCH && !user) {
         code = machine->code[t.physical / PAGE];
         if (!code) return interpret_unknown(machine);
     }
     error = shadow_map(which, exit->address & ~(PAGE - 1),
-                       entry_for(machine, &t, access, code ? code->copy : NULL), t.entry);
+                       entry_for(machine, &t, which, code ? code->copy : NULL), t.entry);
     if (error > 0) return interpret_one(vcpu);      /* the entry was there: it is not that */
     if (error < 0)
         machine_fail(machine, "the hypervisor refuses a mapping: %s", errno_name(error));

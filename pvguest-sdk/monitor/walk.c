@@ -19,7 +19,7 @@ static bool page_fault(struct vcpu *vcpu, uint64_t linear, unsigned int access,
     return false;
 }
 
-bool permitted(const struct vcpu *vcpu, const struct translation *page, unsigned int access)
+static bool permitted(const struct vcpu *vcpu, const struct translation *page, unsigned int access)
 {
     bool user = access & ACCESS_USER;
     if (user && !(page->entry & ENTRY_USER)) return false;
@@ -41,18 +41,17 @@ static inline bool reserved_bits(const struct vcpu *vcpu, uint64_t entry, unsign
     return level == 4 || (entry & ENTRY_ADDRESS & ((1ull << shift_at(level)) - 1) & ~(1ull << 12));
 }
 
-static void set_out(struct vcpu *vcpu, struct way *way)
-{
-    way->level = 4;
-    way->above = ENTRY_TOGETHER;
-    way->table = vcpu->ops->memory(vcpu, vcpu->cr3 & ENTRY_ADDRESS, false);
-}
-
 static void descend(struct vcpu *vcpu, struct way *way, uint64_t entry)
 {
     way->level--;
     way->above = entry;
     way->table = vcpu->ops->memory(vcpu, entry & ENTRY_ADDRESS, false);
+}
+
+static void set_out(struct vcpu *vcpu, struct way *way)
+{
+    way->level = 5;
+    descend(vcpu, way, (vcpu->cr3 & ENTRY_ADDRESS) | ENTRY_TOGETHER);
 }
 
 static inline uint8_t *slot_on(const struct way *way)
@@ -144,88 +143,72 @@ static void tag_entry(struct vcpu *vcpu, struct tlb_entry *entry, uint64_t linea
         entry->tag[2] = tag;
 }
 
-struct tlb_entry *tlb_fill(struct vcpu *vcpu, uint64_t linear, unsigned int access,
-                           uint64_t *physical)
+/* Fills the entry of the page at `linear`; its place is NULL and its tags void where the platform
+ * wants to see accesses: then only `physical` tells. */
+static bool tlb_fill(struct vcpu *vcpu, uint64_t linear, unsigned int access, uint64_t *physical)
 {
     struct translation page;
-    if (!walk(vcpu, linear, access, &page)) return NULL;
+    if (!walk(vcpu, linear, access, &page)) return false;
     struct tlb_entry *entry = tlb_slot(vcpu, linear, access);
     *physical = page.physical;
     entry->place = vcpu->ops->memory(vcpu, page.physical & ~PAGE_OFFSET, access & ACCESS_WRITE);
     tag_entry(vcpu, entry, linear, &page, access);
-    return entry;
-}
-
-/* A piece of one page. */
-struct piece {
-    uint8_t *place;             /* NULL: by load() and store() */
-    uint64_t physical;
-    unsigned int size;
-};
-
-static bool find_piece(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
-                       struct piece *piece)
-{
-    const struct tlb_entry *entry = tlb_fill(vcpu, linear, access, &piece->physical);
-    if (!entry) return false;
-    piece->size = size;
-    piece->place = entry->place ? entry->place + (linear & PAGE_OFFSET) : NULL;
     return true;
 }
 
-/* At most two, all found before any is touched. */
-static bool find_pieces(struct vcpu *vcpu, uint64_t linear, unsigned int size,
-                        unsigned int access, struct piece piece[2])
+/* Where it is: on one page, or on two. Both are found before any is touched; how many bytes are on
+ * the first one, 0: there is a fault. */
+static unsigned int find(struct vcpu *vcpu, uint64_t linear, unsigned int size,
+                         unsigned int access, uint64_t physical[2])
 {
     uint64_t room = PAGE_OFFSET + 1 - (linear & PAGE_OFFSET);
     unsigned int first = size < room ? size : (unsigned int)room;
-    piece[1].size = 0;
-    if (!find_piece(vcpu, linear, first, access, &piece[0])) return false;
-    return first == size || find_piece(vcpu, linear + first, size - first, access, &piece[1]);
+    if (!tlb_fill(vcpu, linear, access, &physical[0])) return 0;
+    if (first < size && !tlb_fill(vcpu, linear + first, access, &physical[1])) return 0;
+    return first;
 }
 
-static uint64_t load_piece(struct vcpu *vcpu, const struct piece *piece)
+/* On one page. Memory whose writes alone are watched can be read. */
+static uint64_t load_physical(struct vcpu *vcpu, uint64_t physical, unsigned int size)
 {
-    const uint8_t *place = piece->place;
-    if (!place) {   /* memory whose writes alone are watched can be read */
-        place = vcpu->ops->memory(vcpu, piece->physical & ~PAGE_OFFSET, false);
-        if (!place) return vcpu->ops->load(vcpu, piece->physical, piece->size);
-        place += piece->physical & PAGE_OFFSET;
-    }
+    const uint8_t *page = vcpu->ops->memory(vcpu, physical & ~PAGE_OFFSET, false);
     uint64_t value = 0;
-    for (unsigned int i = 0; i < piece->size; i++)
-        value |= (uint64_t)place[i] << 8 * i;
+    if (!page) return vcpu->ops->load(vcpu, physical, size) & size_mask(size);
+    for (unsigned int i = 0; i < size; i++)
+        value |= (uint64_t)page[(physical & PAGE_OFFSET) + i] << 8 * i;
     return value;
 }
 
-static void store_piece(struct vcpu *vcpu, const struct piece *piece, uint64_t value)
+static void store_physical(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint64_t value)
 {
-    if (!piece->place)
-        vcpu->ops->store(vcpu, piece->physical, piece->size, value & size_mask(piece->size));
+    uint8_t *page = vcpu->ops->memory(vcpu, physical & ~PAGE_OFFSET, true);
+    if (!page)
+        vcpu->ops->store(vcpu, physical, size, value & size_mask(size));
     else
-        for (unsigned int i = 0; i < piece->size; i++)
-            piece->place[i] = (uint8_t)(value >> 8 * i);
+        for (unsigned int i = 0; i < size; i++)
+            page[(physical & PAGE_OFFSET) + i] = (uint8_t)(value >> 8 * i);
 }
 
 bool load_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                  uint64_t *value)
 {
-    struct piece piece[2];
-    if (!find_pieces(vcpu, linear, size, access, piece)) return false;
-    *value = load_piece(vcpu, &piece[0]);
-    if (piece[1].size)
-        *value |= load_piece(vcpu, &piece[1]) << 8 * piece[0].size;
-    *value &= size_mask(size);
+    uint64_t physical[2];
+    unsigned int first = find(vcpu, linear, size, access, physical);
+    if (!first) return false;
+    *value = load_physical(vcpu, physical[0], first);
+    if (first < size)
+        *value |= load_physical(vcpu, physical[1], size - first) << 8 * first;
     return true;
 }
 
 bool store_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                   uint64_t value)
 {
-    struct piece piece[2];
-    if (!find_pieces(vcpu, linear, size, access, piece)) return false;
-    store_piece(vcpu, &piece[0], value);
-    if (piece[1].size)
-        store_piece(vcpu, &piece[1], value >> 8 * piece[0].size);
+    uint64_t physical[2];
+    unsigned int first = find(vcpu, linear, size, access, physical);
+    if (!first) return false;
+    store_physical(vcpu, physical[0], first, value);
+    if (first < size)
+        store_physical(vcpu, physical[1], size - first, value >> 8 * first);
     return true;
 }
