@@ -91,8 +91,9 @@ static int make_blank(uint64_t *table)
 /* Everything goes, down to the roots. */
 static int prune(void)
 {
-    int error;
+    int error = pt_flush();                     /* half a path may be queued */
 
+    if (error) return error;
     for (unsigned int i = 0; i < SPACES * SHADOWS; i++) {
         struct shadow *shadow = &all[i];
         empty(shadow);

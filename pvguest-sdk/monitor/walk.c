@@ -44,7 +44,7 @@ static inline bool reserved_bits(const struct vcpu *vcpu, uint64_t entry, unsign
 static void descend(struct vcpu *vcpu, struct way *way, uint64_t entry)
 {
     way->level--;
-    way->above = entry;
+    way->above = entry & (ENTRY_TOGETHER | ENTRY_NX);
     way->table = vcpu->ops->memory(vcpu, entry & ENTRY_ADDRESS, false);
 }
 
