@@ -105,7 +105,7 @@ unsigned int fetch_code(struct vcpu *vcpu, uint8_t bytes[LONGEST_INSTRUCTION]);
 #define ENTRY_LARGE     (1ull << 7)
 #define ENTRY_NX        (1ull << 63)
 #define ENTRY_ADDRESS   0x000ffffffffff000ull
-/* What is so if it is so at each level; and bits that are the guest's own, with the level instead. */
+/* What is so if it is so at each level; bits that are the guest's own, with the level instead. */
 #define ENTRY_TOGETHER  (ENTRY_WRITABLE | ENTRY_USER | ENTRY_ACCESSED)
 #define ENTRY_LEVEL     (7ull << 9)
 #define ENTRY_LEVEL_1   (1ull << 9)
@@ -121,8 +121,9 @@ struct translation {
  * deliver_exception(). */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *result);
 /* The entry for an address, as all levels have it together; 0: there is none. Nothing is set, and no
- * fault raised. Who has many addresses keeps the way, of zeroes at first: as long as no table
- * changes, a walk begins where the one before it came to its last level, if that is on its way. */
+ * fault raised. Who has many addresses keeps the way, of zeroes at first: as long as neither tables
+ * nor EFER change, a walk begins where the one before it came to its last level, if that is on its
+ * way. */
 struct way {
     uint64_t linear, above;     /* what the levels above the table allow */
     uint8_t *table;             /* NULL: it is not in memory */

@@ -586,7 +586,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(before_it_starts), TEST(what_runs_directly), TEST(which_tables), TEST(translated),
         TEST(who_deals_with_it), TEST(breakpoints), TEST(places_are_told),
-        TEST(entries_of_the_shadow), TEST(what_is_right), TEST(other_page_faults), TEST(unknown_code), TEST(the_alarm),
+        TEST(entries_of_the_shadow), TEST(what_is_right), TEST(other_page_faults),
+        TEST(unknown_code), TEST(the_alarm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
