@@ -120,10 +120,10 @@ struct translation {
  * page fault (or #GP for an address that is not canonical) is in vcpu->fault, for
  * deliver_exception(). */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *result);
-/* The entry for an address, as all levels have it together; 0: there is none. Nothing is set, and no
- * fault raised. Who has many addresses keeps the way, of zeroes at first: as long as neither tables
- * nor EFER change, a walk begins where the one before it came to its last level, if that is on its
- * way. */
+/* The entry for an address, as all levels have it together; 0: there is none. Nothing is set, no
+ * fault is raised. Who has many addresses keeps the way, of zeroes at first: as long as neither
+ * tables nor EFER change, a walk begins where the one before it came to its last level, if that is
+ * on its way. */
 struct way {
     uint64_t linear, above;     /* what the levels above the table allow */
     uint8_t *table;             /* NULL: it is not in memory */

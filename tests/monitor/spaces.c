@@ -118,6 +118,7 @@ static void rights(void)
     VOLATILE(s->level1[0]) &= ~(uint64_t)W;
     load(s, 0);
     check(DATA_AT == 0 && FAULTS("movb $0, (%%rcx)", "c"(AT)), "read-only by now");
+    check(user_load(AT) == 0 && caught_vector == 6, "the user's page, read-only");
     leave();
     VOLATILE(s->level2[0]) &= ~(uint64_t)U;
     load(s, 0);
@@ -140,6 +141,33 @@ static void rights(void)
     check(VOLATILE(s->level2[0]) & A, "by way of its table");
     DATA_AT = 0;
     check(VOLATILE(s->level1[0]) & D, "written to");
+    for (int i = 0; i < 2; i++) {
+        uint64_t *table = i ? s->level2 : s->level1;
+        leave();
+        VOLATILE(table[0]) &= ~(uint64_t)A;
+        load(s, 0);
+        check(!(VOLATILE(table[0]) & A) && DATA_AT == 0 && VOLATILE(table[0]) & A, "read again");
+    }
+}
+
+/* To another page, and back, without a word; then with one. */
+static void there_and_back(void)
+{
+    struct space *s = &space[0];
+    uint64_t entry = (page_entry(0) | A) & ~(uint64_t)W;
+
+    make(s, entry);
+    see(s, 0, 0, "the first page");
+    VOLATILE(s->level1[0]) = page_entry(1);
+    __asm__ volatile("invlpg (%0)" : : "r"(AT) : "memory");
+    DATA_AT = 1;
+    VOLATILE(s->level1[0]) = entry;
+    see(s, 0, 0, "the first page again");
+    VOLATILE(s->level1[0]) = page_entry(1);
+    if (!FAULTS("movb $1, (%%rcx)", "c"(AT)))           /* which a TLB may have either way */
+        check(page[1][0] == 1, "the second page, written to");
+    VOLATILE(s->level1[0]) = entry;
+    see(s, 0, 0, "the first page, after all");
 }
 
 /* Tables become data, data become tables. */
@@ -180,6 +208,7 @@ void spaces(void)
     many();
     altered();
     rights();
+    there_and_back();
     reused();
     for (uint64_t i = 0; i < THOUSANDS; i++) {          /* bits of CR3 that mean nothing */
         struct space *s = &space[1 + i % 7];
