@@ -126,7 +126,6 @@ bool do_inc_dec(struct vcpu *vcpu, const struct instruction *insn)
 {
     bool decrement = insn->has_modrm ? insn->reg & 7 : insn->opcode & 8;
     uint64_t a, flags = vcpu->rflags;
-    if (insn->has_modrm && (insn->reg & 7) > 1) return raise(vcpu, VECTOR_UD);
     if (!read_rm_to_write(vcpu, insn, insn->size, &a)) return false;
     a = alu(decrement ? ALU_SUB : ALU_ADD, a, 1, insn->size, &flags);
     if (!write_rm(vcpu, insn, insn->size, a)) return false;

@@ -10,81 +10,51 @@
 #include <pvguest/string.h>
 #include "code.h"
 #include "elf.h"
-#include "interpret.h"
+#include "internal.h"
 #include "machine.h"
 #include "shadow.h"
 
 enum { UNTYPED = 0, FUNCTION = 2, MOST_SYMBOLS = 65536 };
 
-/* Groups, by the register field of their second byte. */
-static bool silent_in_two_bytes(const struct instruction *i)
-{
-    switch (i->opcode) {
-    case 0x00:                          /* sldt str lldt ltr verr verw */
-    case 0x01:                          /* sgdt sidt smsw, and what faults */
-    case 0x02: case 0x03:               /* lar lsl */
-    case 0xa0: case 0xa1: case 0xa8: case 0xa9:         /* push and pop of FS and GS */
-    case 0xa2:                          /* cpuid */
-    case 0xb2: case 0xb4: case 0xb5:    /* lss lfs lgs */
-        return true;
-    case 0xae:                          /* rdfsbase rdgsbase wrfsbase wrgsbase */
-        return i->rep && i->mod == 3 && (i->reg & 7) < 4;
-    default:
-        return false;
-    }
-}
-
 bool is_silent(const struct instruction *i)
 {
-    if (i->map == 1) return silent_in_two_bytes(i);
-    if (i->map != 0) return false;
-    switch (i->opcode) {
-    case 0x9c: case 0x9d: case 0xcf:    /* pushf popf iret */
-    case 0x8c: case 0x8e:               /* mov from and to a segment */
-    case 0xca: case 0xcb:               /* retf */
-        return true;
-    case 0xff:                          /* call far, jmp far */
-        return (i->reg & 7) == 3 || (i->reg & 7) == 5;
-    default:
-        return false;
-    }
+    static execute *const silent[] = {
+        do_pushf, do_popf, do_iret, do_far_return, do_mov_from_segment, do_mov_to_segment,
+        do_push_segment, do_pop_segment, do_load_far_pointer, do_group6, do_group7, do_lar_lsl,
+        do_cpuid,
+    };
+    unsigned int which = i->reg & 7;
+
+    if (i->row->execute == do_group5) return which == 3 || which == 5;          /* far */
+    if (i->row->execute == do_group15)          /* rdfsbase rdgsbase wrfsbase wrgsbase */
+        return i->rep && i->mod == 3 && which < 4;
+    return executed_by(i, silent, sizeof(silent) / sizeof(*silent));
 }
 
 /* Encodings that no CPU has, though they have a length: tables of the kernel's addresses are full
  * of them (ff ff). */
 static bool is_nothing(const struct instruction *i)
 {
-    unsigned int which = i->reg & 7;
-
-    if (i->map != 0) return false;
-    switch (i->opcode) {
-    case 0xff:
-        return which == 7;
-    case 0xfe:
-        return which > 1;
-    case 0x8f: case 0xc6: case 0xc7:
-        return which != 0;
-    default:
-        return false;
-    }
+    return i->map == 0 && i->row->execute == do_undefined;
 }
 
 static bool ends_flow(const struct instruction *i)
 {
-    if (i->map == 1) return i->opcode == 0x0b || i->opcode == 0x07;             /* ud2 sysret */
-    return i->opcode == 0xc2 || i->opcode == 0xc3 || i->opcode == 0xca || i->opcode == 0xcb ||
-           i->opcode == 0xcf || i->opcode == 0xe9 || i->opcode == 0xeb ||
-           (i->opcode == 0xff && ((i->reg & 7) == 4 || (i->reg & 7) == 5));
+    static execute *const ends[] = {
+        do_ret, do_far_return, do_iret, do_sysret, do_jmp, do_undefined,
+    };
+    unsigned int which = i->reg & 7;
+
+    if (i->row->execute == do_group5) return which == 4 || which == 5;          /* jmp */
+    return executed_by(i, ends, sizeof(ends) / sizeof(*ends));
 }
 
 /* Where a branch within the function goes, as an offset from behind it; 0: it is none. */
 static int64_t branch(const struct instruction *i)
 {
-    bool near = i->map == 0 ? (i->opcode & 0xf0) == 0x70 || i->opcode == 0xe9 ||
-                              i->opcode == 0xeb || (i->opcode & 0xfc) == 0xe0
-                            : i->map == 1 && (i->opcode & 0xf0) == 0x80;
+    static execute *const near[] = { do_jcc, do_jmp, do_loop };
 
-    return near ? (int64_t)i->immediate : 0;
+    return executed_by(i, near, sizeof(near) / sizeof(*near)) ? (int64_t)i->immediate : 0;
 }
 
 struct range {
@@ -222,7 +192,7 @@ void code_forget(struct machine *machine, uint64_t number)
         machine->code_written = true;
         return;
     }
-    shadow_forget_all();                        /* before the copy is anything else */
+    shadow_doubt();                             /* before the guest runs there again */
     free_page(page->copy);
     free(page);
 }

@@ -34,8 +34,7 @@ static int64_t next_number(struct cursor *c, unsigned int size)
     uint64_t value = 0;
     for (unsigned int i = 0; i < size; i++)
         value |= (uint64_t)next_byte(c) << (8 * i);
-    unsigned int unused = 64 - 8 * size;
-    return unused ? (int64_t)(value << unused) >> unused : (int64_t)value;
+    return (int64_t)sign_extend(value, size);
 }
 
 /* Consumes the prefixes; returns the first byte that is none. A REX counts only when nothing but
@@ -169,11 +168,13 @@ static uint8_t default_segment(const struct instruction *insn)
     return insn->base == RSP || insn->base == RBP ? SS : DS;
 }
 
-/* What is #UD by itself: not in 64-bit code, or LOCK before what does not store. */
+/* What is #UD by itself: not in 64-bit code, no such member of a group, or LOCK before what does
+ * not store. */
 static bool is_undefined(const struct instruction *insn, enum code_size code)
 {
     const struct opcode *row = insn->row;
     if (code == CODE_64 && (row->flags & NOT_64)) return true;
+    if (row->missing >> (insn->reg & 7) & 1) return true;
     if (!insn->lock) return false;
     return !(row->flags & LOCKABLE) || !insn->memory ||
            (row->lockable && !(row->lockable >> (insn->reg & 7) & 1));

@@ -16,16 +16,10 @@ struct gate {
     bool masks;                 /* clears IF */
 };
 
-/* An error code for what is wrong with the IDT's entry. */
-static uint32_t gate_error(uint8_t vector, enum cause cause)
-{
-    return vector * 8u + 2 + (cause != CAUSE_SOFTWARE);
-}
-
 static bool read_gate(struct vcpu *vcpu, uint8_t vector, enum cause cause, struct gate *gate)
 {
     uint64_t low, high, at = vcpu->idtr.base + 16 * vector;
-    uint32_t error = gate_error(vector, cause);
+    uint32_t error = vector * 8u + 2 + (cause != CAUSE_SOFTWARE);       /* the IDT's entry */
     if (16u * vector + 15 > vcpu->idtr.limit) return raise_with(vcpu, VECTOR_GP, error);
     if (!load_linear(vcpu, at, 8, ACCESS_READ, &low) ||
         !load_linear(vcpu, at + 8, 8, ACCESS_READ, &high))

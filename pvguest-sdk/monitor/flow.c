@@ -69,23 +69,15 @@ bool do_loop(struct vcpu *vcpu, const struct instruction *insn)
     return true;
 }
 
-static bool far_jump(struct vcpu *vcpu, uint16_t selector, uint64_t target)
+static bool go_far(struct vcpu *vcpu, unsigned int size, uint16_t selector, uint64_t target,
+                   bool is_call)
 {
     struct segment code;
     if (!read_code_segment(vcpu, selector, vcpu->cpl, &code) ||
         !target_allowed(vcpu, &code, target))
         return false;
-    set_code_segment(vcpu, &code, vcpu->cpl);
-    vcpu->next_rip = target;
-    return true;
-}
-
-static bool far_call(struct vcpu *vcpu, unsigned int size, uint16_t selector, uint64_t target)
-{
-    struct segment code;
-    if (!read_code_segment(vcpu, selector, vcpu->cpl, &code) ||
-        !target_allowed(vcpu, &code, target) ||
-        !push(vcpu, size, vcpu->segment[CS].selector) || !push(vcpu, size, vcpu->next_rip))
+    if (is_call && (!push(vcpu, size, vcpu->segment[CS].selector) ||
+                    !push(vcpu, size, vcpu->next_rip)))
         return false;
     set_code_segment(vcpu, &code, vcpu->cpl);
     vcpu->next_rip = target;
@@ -95,19 +87,16 @@ static bool far_call(struct vcpu *vcpu, unsigned int size, uint16_t selector, ui
 /* 9A: call, EA: jump, of an immediate. */
 bool do_far(struct vcpu *vcpu, const struct instruction *insn)
 {
-    if (insn->opcode == 0xea) return far_jump(vcpu, insn->selector, insn->immediate);
-    return far_call(vcpu, insn->size, insn->selector, insn->immediate);
+    return go_far(vcpu, insn->size, insn->selector, insn->immediate, insn->opcode == 0x9a);
 }
 
 static bool far_by_memory(struct vcpu *vcpu, const struct instruction *insn, bool is_call)
 {
     uint64_t target, selector, at = effective_address(vcpu, insn);
     if (!insn->memory) return raise(vcpu, VECTOR_UD);
-    if (!load(vcpu, insn->segment, at, insn->size, ACCESS_READ, &target) ||
-        !load(vcpu, insn->segment, at + insn->size, 2, ACCESS_READ, &selector))
-        return false;
-    return is_call ? far_call(vcpu, insn->size, (uint16_t)selector, target)
-                   : far_jump(vcpu, (uint16_t)selector, target);
+    return load(vcpu, insn->segment, at, insn->size, ACCESS_READ, &target) &&
+           load(vcpu, insn->segment, at + insn->size, 2, ACCESS_READ, &selector) &&
+           go_far(vcpu, insn->size, (uint16_t)selector, target, is_call);
 }
 
 /* INC DEC CALL CALLF JMP JMPF PUSH */
@@ -117,7 +106,6 @@ bool do_group5(struct vcpu *vcpu, const struct instruction *insn)
     uint64_t value;
     if (member < 2) return do_inc_dec(vcpu, insn);
     if (member == 3 || member == 5) return far_by_memory(vcpu, insn, member == 3);
-    if (member == 7) return raise(vcpu, VECTOR_UD);
     if (is_64(vcpu))
         size = member == 6 && insn->operand_prefix && insn->size == 2 ? 2 : 8;
     if (!read_rm(vcpu, insn, size, &value)) return false;

@@ -40,9 +40,11 @@ struct opcode {
     execute *execute;
     uint16_t flags;
     uint8_t lockable;       /* which of a group's eight members are, as bits; 0: all */
+    uint8_t missing;        /* which there are not: #UD */
 };
 
 extern const struct opcode one_byte_opcodes[256], two_byte_opcodes[256];
+bool executed_by(const struct instruction *insn, execute *const list[], size_t count);
 
 /* --- faults --- */
 /* No exception at all, but something that is not offered: vcpu->reason. */
@@ -71,10 +73,6 @@ bool load_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned
                  uint64_t *value);
 bool store_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                   uint64_t value);
-/* Fills the entry of the page at `linear`; its place is NULL and its tags void where the platform
- * wants to see accesses: then only `physical` tells. */
-struct tlb_entry *tlb_fill(struct vcpu *vcpu, uint64_t linear, unsigned int access,
-                           uint64_t *physical);
 
 static inline struct tlb_entry *tlb_slot(struct vcpu *vcpu, uint64_t linear, unsigned int access)
 {

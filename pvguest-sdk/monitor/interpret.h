@@ -97,17 +97,40 @@ unsigned int fetch_code(struct vcpu *vcpu, uint8_t bytes[LONGEST_INSTRUCTION]);
 
 /* --- addresses ------------------------------------------------------------------------------ */
 
+#define ENTRY_PRESENT   (1ull << 0)
+#define ENTRY_WRITABLE  (1ull << 1)
+#define ENTRY_USER      (1ull << 2)
+#define ENTRY_ACCESSED  (1ull << 5)
+#define ENTRY_DIRTY     (1ull << 6)
+#define ENTRY_LARGE     (1ull << 7)
+#define ENTRY_NX        (1ull << 63)
+#define ENTRY_ADDRESS   0x000ffffffffff000ull
+/* What is so if it is so at each level; bits that are the guest's own, with the level instead. */
+#define ENTRY_TOGETHER  (ENTRY_WRITABLE | ENTRY_USER | ENTRY_ACCESSED)
+#define ENTRY_LEVEL     (7ull << 9)
+#define ENTRY_LEVEL_1   (1ull << 9)
+
 struct translation {
     uint64_t physical;          /* of the byte asked for */
     uint64_t page_size;         /* 4096, 2 MiB, 1 GiB: of the guest's mapping; 0: no paging */
-    /* what all levels together allow; `dirty`: the last level's bit, as it is now */
-    bool writable, user, executable, dirty;
+    uint64_t entry;             /* the last level's, as all levels have it together */
 };
 
 /* Walk the guest's page tables for an access (ACCESS_*), set accessed and dirty bits. False: the
  * page fault (or #GP for an address that is not canonical) is in vcpu->fault, for
  * deliver_exception(). */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *result);
+/* The entry for an address, as all levels have it together; 0: there is none. Nothing is set, no
+ * fault is raised. Who has many addresses keeps the way, of zeroes at first: as long as neither
+ * tables nor EFER change, a walk begins where the one before it came to its last level, if that is
+ * on its way. */
+struct way {
+    uint64_t linear, above;     /* what the levels above the table allow */
+    uint8_t *table;             /* NULL: it is not in memory */
+    unsigned int level;         /* of the table; 0: nowhere yet */
+};
+uint64_t peek(struct vcpu *vcpu, uint64_t linear, struct way *way);
+struct translation translation_by(uint64_t entry, uint64_t linear);
 
 /* Forget all addresses translated. */
 void tlb_flush(struct vcpu *vcpu);

@@ -81,8 +81,8 @@ int archive_find(struct image archive, const char *name, struct image *file);
 /* --- loop.c: how it runs */
 
 void run_machine(struct machine *machine);
-/* The guest has changed how an address (or `all`) is translated. */
-void shadow_invalidated(struct machine *machine, uint64_t linear, bool all);
+/* The guest has changed how an address (or `all`) is translated: of machine_ops. */
+void shadow_invalidated(struct vcpu *vcpu, uint64_t linear, bool all);
 /* Ends a wait for interrupts: something has happened. Safe in event handlers. */
 void machine_wake(void);
 

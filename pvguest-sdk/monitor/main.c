@@ -30,7 +30,7 @@
 #include "translate.h"
 #include "trap.h"
 
-enum { SPARE_PAGES = 1536, LEAST = 4, MOST = 2048 };
+enum { SPARE_PAGES = 2048, LEAST = 4, MOST = 2048 };
 
 static struct options {
     char text[1024], mode[16], user[16], sites[16], memory[16], kernel[100], module[100];
@@ -208,29 +208,24 @@ static void type(void *unused)
 }
 
 /* Nothing more is executed: the processor stands still. */
-static void stop(struct machine *m)
-{
-    m->over = m->vcpu.halted = true;
-    serial_flush(&m->serial);
-}
-
-void machine_end(struct machine *m, const char *why)
-{
-    if (m->over) return;
-    stop(m);
-    printk("monitor: %s\n", why);
-}
-
 void machine_fail(struct machine *m, const char *format, ...)
 {
     va_list values;
 
     if (m->over) return;
-    m->failed = true;
-    stop(m);
+    m->over = m->failed = m->vcpu.halted = true;
+    serial_flush(&m->serial);
     va_start(values, format);
     say(format, values);
     va_end(values);
+}
+
+void machine_end(struct machine *m, const char *why)
+{
+    bool failed = m->failed;
+
+    machine_fail(m, "%s", why);
+    m->failed = failed;
 }
 
 static void tell_counters(void)
@@ -240,8 +235,8 @@ static void tell_counters(void)
     printk("monitor: %lu exits: %lu page faults, %lu privileged, %lu replaced, %lu system calls, "
            "%lu events\n", c->exits, c->page_faults, c->privileged, c->patched, c->system_calls,
            c->events);
-    printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
-           "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
+    printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, %lu reviewed, "
+           "pruned %lu times\n", c->reflected, shadow_counters.fills, shadow_counters.reviews,
            shadow_counters.resets);
     printk("monitor: %lu blocks translated; %lu validations, cache emptied %lu times\n",
            c->blocks, c->validations, c->emptied);

@@ -21,7 +21,6 @@ bool do_mov(struct vcpu *vcpu, const struct instruction *insn)
 
 bool do_mov_immediate(struct vcpu *vcpu, const struct instruction *insn)
 {
-    if (insn->has_modrm && (insn->reg & 7)) return raise(vcpu, VECTOR_UD);
     return write_rm(vcpu, insn, insn->size, insn->immediate);
 }
 
@@ -137,7 +136,6 @@ bool do_push_immediate(struct vcpu *vcpu, const struct instruction *insn)
 bool do_pop_rm(struct vcpu *vcpu, const struct instruction *insn)
 {
     uint64_t value;
-    if (insn->reg & 7) return raise(vcpu, VECTOR_UD);
     if (!pop_at(vcpu, 0, insn->size, &value)) return false;
     drop(vcpu, insn->size);
     return write_rm(vcpu, insn, insn->size, value);

@@ -23,6 +23,7 @@
 #define INVALID_64(opcode) ROW(opcode, NOT_64, do_undefined)
 /* What differs between the members of a group that LOCK may precede. */
 #define MEMBERS(...) .lockable = (uint8_t)(__VA_ARGS__)
+#define MISSING(members) .missing = (members)
 
 const struct opcode one_byte_opcodes[256] = {
     ALU(0x00, LOCKABLE), ALU(0x08, LOCKABLE), ALU(0x10, LOCKABLE), ALU(0x18, LOCKABLE),
@@ -45,7 +46,7 @@ const struct opcode one_byte_opcodes[256] = {
     PAIR(0x84, MODRM, do_test), PAIR(0x86, MODRM | LOCKABLE, do_xchg),
     PAIR(0x88, MODRM, do_mov), PAIR(0x8a, MODRM, do_mov),
     ROW(0x8c, MODRM, do_mov_from_segment), ROW(0x8e, MODRM, do_mov_to_segment),
-    ROW(0x8d, MODRM, do_lea), ROW(0x8f, MODRM | STACK, do_pop_rm),
+    ROW(0x8d, MODRM, do_lea), ROW(0x8f, MODRM | STACK, do_pop_rm, MISSING(0xfe)),
     TIMES_8(0x90, 0, do_xchg), ROW(0x98, 0, do_convert), ROW(0x99, 0, do_convert),
     ROW(0x9b, 0, do_nop), ROW(0x9c, STACK, do_pushf), ROW(0x9d, STACK, do_popf),
     ROW(0x9a, FAR | NOT_64, do_far), ROW(0xea, FAR | NOT_64, do_far),
@@ -57,7 +58,8 @@ const struct opcode one_byte_opcodes[256] = {
     TIMES_8(0xb0, BYTE | IMM8, do_mov_immediate), TIMES_8(0xb8, IMMV, do_mov_immediate),
     PAIR(0xc0, MODRM | IMM8, do_shift), PAIR(0xd0, MODRM, do_shift), PAIR(0xd2, MODRM, do_shift),
     ROW(0xc2, NEAR | IMM16, do_ret), ROW(0xc3, NEAR, do_ret),
-    ROW(0xc6, MODRM | BYTE | IMM8, do_mov_immediate), ROW(0xc7, MODRM | IMMZ, do_mov_immediate),
+    ROW(0xc6, MODRM | BYTE | IMM8, do_mov_immediate, MISSING(0xfe)),
+    ROW(0xc7, MODRM | IMMZ, do_mov_immediate, MISSING(0xfe)),
     ROW(0xc9, STACK, do_leave),
     ROW(0xca, IMM16, do_far_return), ROW(0xcb, 0, do_far_return),
     ROW(0xcc, 0, do_interrupt), ROW(0xcd, IMM8, do_interrupt), ROW(0xcf, 0, do_iret),
@@ -69,15 +71,15 @@ const struct opcode one_byte_opcodes[256] = {
     ROW(0xfa, 0, do_cli_sti), ROW(0xfb, 0, do_cli_sti), ROW(0xfc, 0, do_flag),
     ROW(0xfd, 0, do_flag),
     PAIR(0xf6, MODRM | TEST_IMM | LOCKABLE, do_group3, MEMBERS(1 << 2 | 1 << 3)),
-    ROW(0xfe, MODRM | BYTE | LOCKABLE, do_inc_dec, MEMBERS(3)),
-    ROW(0xff, MODRM | LOCKABLE, do_group5, MEMBERS(3)),
+    ROW(0xfe, MODRM | BYTE | LOCKABLE, do_inc_dec, MEMBERS(3), MISSING(0xfc)),
+    ROW(0xff, MODRM | LOCKABLE, do_group5, MEMBERS(3), MISSING(0x80)),
     /* Invalid in 64-bit code: there #UD. Their 32-bit forms are not offered. */
     INVALID_64(0x27), INVALID_64(0x2f), INVALID_64(0x37), INVALID_64(0x3f), INVALID_64(0x60),
     INVALID_64(0x61), INVALID_64(0xce), INVALID_64(0xd6),
 };
 
 const struct opcode two_byte_opcodes[256] = {
-    ROW(0x00, MODRM, do_group6), ROW(0x01, MODRM, do_group7),
+    ROW(0x00, MODRM, do_group6, MISSING(0xc0)), ROW(0x01, MODRM, do_group7),
     ROW(0x02, MODRM, do_lar_lsl), ROW(0x03, MODRM, do_lar_lsl),
     ROW(0x05, 0, do_syscall), ROW(0x06, 0, do_clts), ROW(0x07, 0, do_sysret),
     ROW(0x08, 0, do_invalidate_caches), ROW(0x09, 0, do_invalidate_caches),
@@ -94,7 +96,7 @@ const struct opcode two_byte_opcodes[256] = {
     ROW(0xa2, 0, do_cpuid),
     ROW(0xa3, MODRM, do_bit), ROW(0xab, MODRM | LOCKABLE, do_bit),
     ROW(0xb3, MODRM | LOCKABLE, do_bit), ROW(0xbb, MODRM | LOCKABLE, do_bit),
-    ROW(0xba, MODRM | IMM8 | LOCKABLE, do_bit, MEMBERS(0xe0)),
+    ROW(0xba, MODRM | IMM8 | LOCKABLE, do_bit, MEMBERS(0xe0), MISSING(0x0f)),
     ROW(0xa4, MODRM | IMM8, do_double_shift), ROW(0xa5, MODRM, do_double_shift),
     ROW(0xac, MODRM | IMM8, do_double_shift), ROW(0xad, MODRM, do_double_shift),
     ROW(0xae, MODRM, do_group15), ROW(0xaf, MODRM, do_imul),
@@ -107,3 +109,10 @@ const struct opcode two_byte_opcodes[256] = {
     ROW(0xc3, MODRM, do_mov), ROW(0xc7, MODRM | LOCKABLE, do_group9, MEMBERS(1 << 1)),
     TIMES_8(0xc8, 0, do_bswap),
 };
+
+bool executed_by(const struct instruction *insn, execute *const list[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (insn->row->execute == list[i]) return true;
+    return false;
+}

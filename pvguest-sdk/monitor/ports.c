@@ -16,11 +16,6 @@ static struct machine *of(struct vcpu *vcpu)
     return vcpu->context;
 }
 
-static void update_lines(struct machine *machine)
-{
-    irq_line(machine, IRQ_SERIAL, serial_interrupts(&machine->serial));
-}
-
 void irq_line(struct machine *machine, unsigned int irq, bool up)
 {
     pic_line(&machine->pic, irq, up);
@@ -37,7 +32,7 @@ static uint8_t in_byte(struct machine *machine, uint16_t port)
         value = pit_in(&machine->pit, port, now_ns());
     } else if (serial_has(port)) {
         value = serial_in(&machine->serial, port);
-        update_lines(machine);
+        irq_line(machine, IRQ_SERIAL, serial_interrupts(&machine->serial));
     } else if (port == KEYBOARD) {
         value = 0;                              /* a controller with nothing to say */
     }
@@ -64,7 +59,7 @@ static void out_byte(struct machine *machine, uint16_t port, uint8_t value)
         pit_out(&machine->pit, port, value, now_ns());
     } else if (serial_has(port)) {
         serial_out(&machine->serial, port, value);
-        update_lines(machine);
+        irq_line(machine, IRQ_SERIAL, serial_interrupts(&machine->serial));
     } else if (port == KEYBOARD && value == KEYBOARD_RESET) {
         machine_end(machine, "the guest resets the machine (keyboard controller)");
     } else if (port == DEBUG_EXIT) {
@@ -174,11 +169,6 @@ static uint64_t tsc(struct vcpu *vcpu)
     return read_tsc();
 }
 
-static void invalidated(struct vcpu *vcpu, uint64_t address, bool all)
-{
-    shadow_invalidated(of(vcpu), address, all);
-}
-
 const struct machine_ops machine_ops = {
     .memory = memory,
     .load = load,
@@ -187,5 +177,5 @@ const struct machine_ops machine_ops = {
     .port_out = port_out,
     .cpuid = cpuid,
     .tsc = tsc,
-    .invalidated = invalidated,
+    .invalidated = shadow_invalidated,
 };

@@ -225,7 +225,6 @@ bool do_group6(struct vcpu *vcpu, const struct instruction *insn)
 {
     unsigned int member = insn->reg & 7;
     uint64_t selector;
-    if (member >= 6) return raise(vcpu, VECTOR_UD);
     if (member < 2)
         return write_selector(vcpu, insn, member ? vcpu->tr.selector : vcpu->ldtr.selector);
     if (member < 4 && !privileged(vcpu)) return false;

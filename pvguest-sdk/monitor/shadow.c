@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tables are read-only pages of ours from the beginning, and stay hooked in when what they map is
- * forgotten: only the entries that were filled are cleared. When there is no table left, both trees
+ * forgotten: only the entries that were filled are cleared. When there is no table left, all trees
  * are pruned at their roots, and all tables made blank.
+ *
+ * Which trees are kept for a CR3 is of no consequence but for time: whatever is in them is compared
+ * with the tables just loaded. So an address space that is new gets those used longest ago as they
+ * are, for the kernel's entries are mostly the same in all.
  */
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
+#include "interpret.h"
+#include "machine.h"
 #include "shadow.h"
 
-enum { TABLES = 192, LEAVES = 2048, SLOTS = 512 };
-/* Of an entry, a bit that is ours to use: the guest's page is a large one. */
-#define PART_OF_LARGE 0x200ul
+enum { SPACES = 20, TABLES = 512, LEAVES = 1024, SLOTS = 512 };
+/* Of an entry, what is compared; a hypervisor adds others. */
+#define TOLD (PTE_MFN_MASK | PTE_PRESENT | PTE_WRITE | PTE_NX)
 
 enum { HYPERVISOR_SLOT = 256, HYPERVISOR_SLOTS = 16 };
 
@@ -20,15 +26,21 @@ struct shadow_counters shadow_counters;
 
 static struct shadow {
     uint64_t *root;
-    uint64_t leaf[LEAVES];              /* machine addresses of filled entries */
+    struct leaf {                       /* a filled entry; in order of their addresses */
+        uint64_t address, *entry;
+        uint64_t seen;                  /* what the guest's tables said together, peek() */
+    } leaf[LEAVES];
     unsigned int leaves;
-    bool stale;                         /* to be emptied before it is used */
-} shadows[SHADOWS];
+    uint64_t reviewed;                  /* the last time */
+} shadows[SPACES][SHADOWS], *const all = shadows[0];
+
+static struct { uint64_t cr3, loaded; } spaces[SPACES];
+static unsigned int current;            /* of them */
+static uint64_t now, doubted;           /* moments: loads and doubts are counted */
 
 static uint64_t *tables[TABLES];
 static unsigned int taken, kept;        /* the first of them are the window's */
-static bool giants;                     /* some are parts of pages larger than 2 MiB */
-static unsigned int in_use = SHADOWS;   /* which one the hypervisor has */
+static const uint64_t *in_use;          /* the root that the hypervisor has */
 static uint64_t *window;                /* the table of its entries, or NULL */
 static unsigned int window_slot;
 
@@ -46,27 +58,25 @@ bool shadow_may(uint64_t address)
 
 int shadow_init(void)
 {
-    for (unsigned int i = 0; i < TABLES + SHADOWS; i++) {
+    for (unsigned int i = 0; i < TABLES + SPACES * SHADOWS; i++) {
         uint64_t *page = alloc_zeroed_page();
         int error = page ? page_set_readonly(page, true) : refused(-ENOMEM);
         if (error) return error;
         if (i < TABLES)
             tables[i] = page;
         else
-            shadows[i - TABLES].root = page;
+            all[i - TABLES].root = page;
     }
-    for (unsigned int i = 0; i < SHADOWS; i++)
-        pt_pin(4, virt_to_mfn(shadows[i].root));
+    for (unsigned int i = 0; i < SPACES * SHADOWS; i++)
+        pt_pin(4, virt_to_mfn(all[i].root));
     return pt_flush();
 }
 
 static void empty(struct shadow *shadow)
 {
     for (unsigned int i = 0; i < shadow->leaves; i++)
-        pt_set(shadow->leaf[i], 0);
+        pt_set(virt_to_machine(shadow->leaf[i].entry), 0);
     shadow->leaves = 0;
-    shadow->stale = false;
-    shadow_counters.flushes++;
 }
 
 static int make_blank(uint64_t *table)
@@ -81,13 +91,15 @@ static int make_blank(uint64_t *table)
 /* Everything goes, down to the roots. */
 static int prune(void)
 {
-    int error;
+    int error = pt_flush();                     /* half a path may be queued */
 
-    for (unsigned int i = 0; i < SHADOWS; i++) {
-        empty(&shadows[i]);
+    if (error) return error;
+    for (unsigned int i = 0; i < SPACES * SHADOWS; i++) {
+        struct shadow *shadow = &all[i];
+        empty(shadow);
         for (unsigned int slot = 0; slot < SLOTS; slot++)
-            if (shadow_may((uint64_t)slot << 39) && shadows[i].root[slot])
-                pt_set(virt_to_machine(&shadows[i].root[slot]), 0);
+            if (shadow_may((uint64_t)slot << 39) && shadow->root[slot])
+                pt_set(virt_to_machine(&shadow->root[slot]), 0);
     }
     pt_flush_tlb();
     error = pt_flush();
@@ -120,10 +132,16 @@ static uint64_t *table_for(const struct shadow *shadow, uint64_t address, bool c
 
 int shadow_window(uint64_t address)
 {
-    window = table_for(&shadows[SHADOW_KERNEL], address, true);
+    int error;
+
+    window = table_for(&shadows[0][SHADOW_KERNEL], address, true);
     window_slot = slot_of(address, 4);
     kept = taken;
-    return pt_flush();
+    error = pt_flush();
+    for (unsigned int i = 1; i < SPACES; i++)
+        pt_set(virt_to_machine(&shadows[i][SHADOW_KERNEL].root[window_slot]),
+               shadows[0][SHADOW_KERNEL].root[window_slot]);
+    return error ? error : pt_flush();
 }
 
 void shadow_window_page(unsigned int number, const void *page, uint64_t bits)
@@ -131,21 +149,40 @@ void shadow_window_page(unsigned int number, const void *page, uint64_t bits)
     pt_set(virt_to_machine(&window[number]), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | bits);
 }
 
-int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits,
-               uint64_t size)
+static unsigned int first_from(const struct shadow *shadow, uint64_t address)
 {
-    struct shadow *shadow = &shadows[which];
-    uint64_t *table, *entry, value = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | bits;
+    unsigned int low = 0, high = shadow->leaves;
+
+    while (low < high) {
+        unsigned int middle = (low + high) / 2;
+        if (shadow->leaf[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* In order, so that a review goes through the guest's tables one by one. */
+static void note(struct shadow *shadow, struct leaf leaf)
+{
+    unsigned int at = first_from(shadow, leaf.address);
+
+    for (unsigned int i = *leaf.entry ? at : shadow->leaves++; i > at; i--)
+        shadow->leaf[i] = shadow->leaf[i - 1];
+    shadow->leaf[at] = leaf;
+}
+
+int shadow_map(unsigned int which, uint64_t address, uint64_t value, uint64_t seen)
+{
+    struct shadow *shadow = &shadows[current][which];
+    uint64_t *table, *entry;
     int error;
 
-    if (size > PAGE_SIZE)
-        value |= PART_OF_LARGE;
-    giants |= size > PAGE_SIZE * SLOTS;
-
-    if (shadow->leaves == LEAVES)
-        shadow->stale = true;
-    if (shadow->stale)
+    if (shadow->leaves == LEAVES) {
         empty(shadow);
+        pt_flush_tlb();
+    }
     table = table_for(shadow, address, true);
     if (!table) {
         error = prune();
@@ -155,60 +192,81 @@ int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t 
     error = pt_flush();                         /* the tables, before what is in them */
     if (error) return error;
     entry = &table[slot_of(address, 1)];
-    if (*entry == value) return 1;
-    if (*entry) {
-        pt_set(virt_to_machine(entry), value);
+    if (!((*entry ^ value) & TOLD)) return 1;
+    note(shadow, (struct leaf){ address, entry, seen });
+    pt_set(virt_to_machine(entry), value);
+    if (*entry & PTE_PRESENT)
         pt_invlpg(address);
-    } else {
-        pt_set(virt_to_machine(entry), value);
-        shadow->leaf[shadow->leaves++] = virt_to_machine(entry);
-    }
     shadow_counters.fills++;
     return pt_flush();
 }
 
-/* Of 2 MiB: the entry itself, and the other parts of large pages, which may be the same one. */
-static void forget_in(const uint64_t *table, uint64_t address)
+void shadow_load(uint64_t cr3)
 {
-    bool any = false;
-
-    for (unsigned int slot = 0; slot < SLOTS; slot++) {
-        if (!table[slot] || (slot != slot_of(address, 1) && !(table[slot] & PART_OF_LARGE)))
-            continue;
-        pt_set(virt_to_machine(&table[slot]), 0);
-        any = true;
-    }
-    if (any)
-        pt_flush_tlb();
+    current = 0;
+    for (unsigned int i = 0; i < SPACES && spaces[current].cr3 != cr3; i++)
+        if (spaces[i].cr3 == cr3 || spaces[i].loaded < spaces[current].loaded)
+            current = i;
+    spaces[current].cr3 = cr3;
+    spaces[current].loaded = ++now;
 }
 
-void shadow_forget(uint64_t address)
+void shadow_doubt(void)
 {
-    if (giants) {
-        shadow_forget_all();
-        return;
-    }
-    for (unsigned int i = 0; i < SHADOWS && shadow_may(address); i++) {
-        const uint64_t *table = table_for(&shadows[i], address, false);
-        if (table)
-            forget_in(table, address);
-    }
+    doubted = spaces[current].loaded = ++now;
 }
 
-void shadow_forget_all(void)
+/* By what the guest's tables say now. It may allow less. */
+static bool is_right(struct machine *machine, unsigned int which, struct leaf *leaf, uint64_t seen)
 {
-    for (unsigned int i = 0; i < SHADOWS; i++)
-        shadows[i].stale = shadows[i].leaves > 0;
+    uint64_t entry = *leaf->entry,
+             right = shadow_right(machine, which, leaf->address, seen, !(entry & PTE_NX));
+
+    leaf->seen = seen;
+    return !((entry ^ right) & TOLD & ~(right & PTE_WRITE));
 }
 
-int shadow_use(unsigned int which)
+/* What the guest's tables do not say any more goes. */
+static void review(struct machine *machine, unsigned int which, uint64_t from, uint64_t size)
 {
-    if (shadows[which].stale) {
-        empty(&shadows[which]);
-        pt_flush_tlb();
+    struct shadow *shadow = &shadows[current][which];
+    unsigned int at = first_from(shadow, from), left = at;
+    struct way way = { 0 };
+
+    for (; at < shadow->leaves && shadow->leaf[at].address - from < size; at++) {
+        struct leaf leaf = shadow->leaf[at];
+        uint64_t seen = peek(&machine->vcpu, leaf.address, &way);
+        shadow_counters.reviews++;
+        if ((seen == leaf.seen && shadow->reviewed >= doubted) ||
+            is_right(machine, which, &leaf, seen))
+            shadow->leaf[left++] = leaf;
+        else
+            pt_set(virt_to_machine(leaf.entry), 0);
     }
-    if (which != in_use)
-        pt_new_user_base(virt_to_mfn(shadows[which].root));
-    in_use = which;
+    if (left == at) return;
+    pt_flush_tlb();
+    while (at < shadow->leaves)
+        shadow->leaf[left++] = shadow->leaf[at++];
+    shadow->leaves = left;
+}
+
+void shadow_review(struct machine *machine, uint64_t from, uint64_t size)
+{
+    for (unsigned int which = 0; which < SHADOWS; which++)
+        review(machine, which, from, size);
+}
+
+int shadow_use(struct machine *machine, unsigned int which)
+{
+    struct shadow *shadow = &shadows[current][which];
+
+    if (shadow->reviewed < spaces[current].loaded)
+        review(machine, which, 0, ~0ull);
+    shadow->reviewed = now;
+    if (shadow->root != in_use) {
+        pt_new_user_base(virt_to_mfn(shadow->root));
+        pt_flush_tlb();                         /* Xen's user entries are global ones */
+    }
+    in_use = shadow->root;
     return pt_flush();
 }

@@ -104,7 +104,6 @@ bool do_bit(struct vcpu *vcpu, const struct instruction *insn)
                                 : sign_extend(get_register(vcpu, insn, insn->reg, size), size);
     uint64_t a, bit = 1ull << (number & (8 * size - 1));
     struct instruction there = *insn;
-    if (immediate && (insn->reg & 7) < 4) return raise(vcpu, VECTOR_UD);
     if (!immediate && insn->memory)
         there.displacement += ((int64_t)number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * (int)size;
     if (!(kind ? read_rm_to_write : read_rm)(vcpu, &there, size, &a)) return false;

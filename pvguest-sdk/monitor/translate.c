@@ -34,11 +34,11 @@ static struct code_page source_page;            /* in machine->code of all pages
 static bool locked;                             /* the flag's page is read-only */
 
 /* Where code was translated from: pages of the guest's tables, of any size. */
-static struct mapping {
-    uint64_t linear, physical, size;
-    bool valid;
-} mappings[MAPPINGS];
+static struct mapping { uint64_t linear, entry; } mappings[MAPPINGS];
 static unsigned int mapping_count;
+static bool doubtful;                           /* they may be others now */
+/* What of an entry (peek()) says where code is. */
+#define OF_CODE (ENTRY_ADDRESS | ENTRY_LARGE | ENTRY_LEVEL | ENTRY_NX)
 
 static void forget_all(struct machine *machine)
 {
@@ -78,27 +78,22 @@ int translate_init(struct machine *machine)
 
 /* --- what blocks were made from --- */
 
-void translate_invalidated(uint64_t linear, bool all)
+void translate_invalidated(void)
 {
-    for (unsigned int i = 0; i < mapping_count; i++)
-        if (all || linear - mappings[i].linear < mappings[i].size)
-            mappings[i].valid = false;
+    doubtful = true;
 }
 
 static void validate(struct machine *machine)
 {
     bool stale = machine->code_written;
-    struct translation t;
+    struct way way = { 0 };
 
-    for (unsigned int i = 0; i < mapping_count; i++) {
-        struct mapping *m = &mappings[i];
-        if (m->valid)
-            continue;
+    for (unsigned int i = 0; i < mapping_count && doubtful; i++) {
+        uint64_t entry = peek(&machine->vcpu, mappings[i].linear, &way);
         trap_counters.validations++;
-        m->valid = walk(&machine->vcpu, m->linear, ACCESS_FETCH, &t) &&
-                   t.physical == m->physical && t.page_size == m->size;
-        stale |= !m->valid;
+        stale |= !entry || (entry ^ mappings[i].entry) & OF_CODE;
     }
+    doubtful = false;
     if (stale)
         forget_all(machine);
 }
@@ -108,12 +103,10 @@ static void add_mapping(struct machine *machine, uint64_t linear, const struct t
     uint64_t start = linear & ~(t->page_size - 1);
 
     for (unsigned int i = 0; i < mapping_count; i++)
-        if (mappings[i].linear == start && mappings[i].size == t->page_size) return;
+        if (mappings[i].linear == start) return;
     machine->code_written |= mapping_count == MAPPINGS;         /* before another block is run */
     if (mapping_count < MAPPINGS)
-        mappings[mapping_count++] = (struct mapping){
-            start, t->physical & ~(t->page_size - 1), t->page_size, true
-        };
+        mappings[mapping_count++] = (struct mapping){ start, t->entry };
 }
 
 /* The page at that address, for an instruction to be fetched; NULL: there is none for a block. */
@@ -136,7 +129,7 @@ static void watch(struct machine *machine, uint64_t linear, const struct transla
     add_mapping(machine, linear, t);
     if (*code) return;
     *code = &source_page;
-    shadow_forget_all();
+    shadow_doubt();
     tlb_flush(&machine->vcpu);
 }
 

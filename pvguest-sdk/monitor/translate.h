@@ -19,6 +19,6 @@ bool translate_enter(struct machine *machine);
  * is dealt with; an instruction to interpret is EXIT_REPLACED now. */
 bool translate_leave(struct machine *machine, struct direct_exit *exit);
 /* The guest has changed how an address, or all, is translated. */
-void translate_invalidated(uint64_t linear, bool all);
+void translate_invalidated(void);
 
 #endif

@@ -243,21 +243,18 @@ static bool is_harmless(const struct instruction *i)
     static execute *const harmless[] = {
         do_alu, do_alu_immediate, do_test, do_inc_dec, do_group3, do_shift, do_double_shift,
         do_imul, do_bit, do_bit_scan, do_cmpxchg, do_xadd, do_mov, do_mov_offset,
-        do_lea, do_extend, do_movsxd, do_cmov, do_setcc, do_xchg, do_bswap, do_convert, do_push,
-        do_pop, do_push_immediate, do_leave, do_nop, do_flag, do_ahf, do_string,
+        do_mov_immediate, do_lea, do_extend, do_movsxd, do_cmov, do_setcc, do_xchg, do_bswap,
+        do_convert, do_push, do_push_immediate, do_pop, do_pop_rm, do_leave, do_nop, do_flag,
+        do_ahf, do_string,
     };
     execute *const what = i->row->execute;
     unsigned int member = i->reg & 7;
 
-    if (what == do_mov_immediate) return !i->has_modrm || member == 0;
-    if (what == do_pop_rm) return member == 0;
     if (what == do_group5) return member < 2 || member == 6;
     if (what == do_group9) return member == 1 && i->memory;
     if (what == do_group15)
         return !i->rep && !i->repne && (i->memory ? member < 2 || member == 7 : member >= 5);
-    for (unsigned int n = 0; n < sizeof(harmless) / sizeof(*harmless); n++)
-        if (what == harmless[n]) return true;
-    return false;
+    return executed_by(i, harmless, sizeof(harmless) / sizeof(*harmless));
 }
 
 static enum flow copied(struct generator *g, const struct instruction *insn, const uint8_t *bytes)

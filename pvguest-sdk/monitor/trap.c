@@ -20,6 +20,7 @@
 
 struct trap_counters trap_counters;
 static bool ready;
+static uint64_t largest = 2 << 20;              /* of the guest's pages, as far as is known */
 
 /* instructions interpreted where code is unknown, before it is tried directly again */
 enum { BURST = 64 };
@@ -35,14 +36,14 @@ int trap_init(void)
     return error;
 }
 
-void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
+void shadow_invalidated(struct vcpu *vcpu, uint64_t linear, bool all)
 {
     if (!ready) return;
-    translate_invalidated(linear, all);
+    translate_invalidated();
     if (all)
-        shadow_forget_all();
+        shadow_load(vcpu->cr3);
     else
-        shadow_forget(linear);
+        shadow_review(vcpu->context, linear & ~(largest - 1), largest);
 }
 
 bool runs_directly(const struct machine *machine)
@@ -78,18 +79,34 @@ static enum step reflect(struct machine *machine, unsigned int vector, bool has_
     return deliver_exception(&machine->vcpu, (uint8_t)vector, has_error, (uint32_t)error);
 }
 
-/* The bits of the shadow's entry: no more than the guest's tables allow now, and writing only where
- * the guest's dirty bit is set already, so that the first write comes here. */
-static uint64_t entry_bits(const struct machine *machine, const struct translation *t,
-                           unsigned int access, bool code)
+/* The shadow's entry: no more than the guest's tables allow now, and writing only where the guest's
+ * dirty bit is set already, so that the first write comes here. `copy`: what the kernel executes
+ * there; else it is data. */
+static uint64_t entry_for(const struct machine *machine, const struct translation *t,
+                          unsigned int which, const uint8_t *copy)
 {
-    uint64_t bits = PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
-    bool executable = t->executable && (machine->vcpu.cpl == 3 || code);
+    uint64_t bits = PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY | (t->entry & ENTRY_NX),
+             number = t->physical / PAGE;
 
-    if (access & ACCESS_WRITE ||
-        (t->writable && t->dirty && !machine->code[t->physical / PAGE]))
+    if (t->entry & ENTRY_WRITABLE && t->entry & ENTRY_DIRTY && !machine->code[number])
         bits |= PTE_WRITE;
-    return executable ? bits : bits | PTE_NX;
+    if (which == SHADOW_KERNEL && !copy)
+        bits |= PTE_NX;
+    if (t->page_size > largest)
+        largest = t->page_size;
+    return (uint64_t)virt_to_mfn(copy ? copy : machine->page[number]) << PAGE_SHIFT | bits;
+}
+
+uint64_t shadow_right(struct machine *machine, unsigned int which, uint64_t address,
+                      uint64_t seen, bool code)
+{
+    uint64_t needed = ENTRY_ACCESSED | (which == SHADOW_USER ? ENTRY_USER : 0);
+    struct translation t = translation_by(seen, address);
+    const struct code_page *page;
+
+    if (~seen & needed || !memory_page(machine, t.physical & ~(PAGE - 1), false)) return 0;
+    page = which == SHADOW_KERNEL && code ? machine->code[t.physical / PAGE] : NULL;
+    return entry_for(machine, &t, which, page ? page->copy : NULL);
 }
 
 static enum step page_fault(struct machine *machine, const struct direct_exit *exit)
@@ -98,24 +115,24 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
     unsigned int user = vcpu->cpl == 3 ? ACCESS_USER : 0,
                  access = (exit->error & (PF_WRITE | PF_FETCH)) | user,
                  which = user ? SHADOW_USER : SHADOW_KERNEL;
+    const struct code_page *code = NULL;
     struct translation t;
-    const uint8_t *page;
-    bool code;
     int error;
 
     trap_counters.page_faults++;
     if (!is_canonical(exit->address) || !shadow_may(exit->address)) return interpret_one(vcpu);
     if (!walk(vcpu, exit->address, access, &t))
         return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
-    page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
-    if (!page) return interpret_one(vcpu);          /* a device's registers, or nothing */
-    code = access & ACCESS_FETCH && which == SHADOW_KERNEL;
-    if (code) {
-        if (!machine->code[t.physical / PAGE]) return interpret_unknown(machine);
-        page = machine->code[t.physical / PAGE]->copy;
+    /* a device's registers, or nothing; a write that only a CR0 without WP permits */
+    if (!memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE) ||
+        (access & ACCESS_WRITE && !(t.entry & ENTRY_WRITABLE)))
+        return interpret_one(vcpu);
+    if (access & ACCESS_FETCH && !user) {
+        code = machine->code[t.physical / PAGE];
+        if (!code) return interpret_unknown(machine);
     }
-    error = shadow_map(which, exit->address & ~(PAGE - 1), page,
-                       entry_bits(machine, &t, access, code), t.page_size);
+    error = shadow_map(which, exit->address & ~(PAGE - 1),
+                       entry_for(machine, &t, which, code ? code->copy : NULL), t.entry);
     if (error > 0) return interpret_one(vcpu);      /* the entry was there: it is not that */
     if (error < 0)
         machine_fail(machine, "the hypervisor refuses a mapping: %s", errno_name(error));
@@ -228,7 +245,7 @@ enum step run_directly(struct machine *machine)
 
     if (translated && !translate_enter(machine)) return interpret_one(&machine->vcpu);
     set_alarm(machine);
-    error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
+    error = shadow_use(machine, machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {
         machine_fail(machine, "the hypervisor refuses page tables: %s", errno_name(error));
         return STEP_DONE;

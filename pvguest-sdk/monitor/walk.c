@@ -8,15 +8,6 @@
  */
 #include "internal.h"
 
-#define ENTRY_PRESENT   (1ull << 0)
-#define ENTRY_WRITABLE  (1ull << 1)
-#define ENTRY_USER      (1ull << 2)
-#define ENTRY_ACCESSED  (1ull << 5)
-#define ENTRY_DIRTY     (1ull << 6)
-#define ENTRY_LARGE     (1ull << 7)
-#define ENTRY_NX        (1ull << 63)
-#define ENTRY_ADDRESS   0x000ffffffffff000ull
-
 static bool page_fault(struct vcpu *vcpu, uint64_t linear, unsigned int access,
                        unsigned int found)
 {
@@ -31,60 +22,100 @@ static bool page_fault(struct vcpu *vcpu, uint64_t linear, unsigned int access,
 static bool permitted(const struct vcpu *vcpu, const struct translation *page, unsigned int access)
 {
     bool user = access & ACCESS_USER;
-    if (user && !page->user) return false;
-    if (access & ACCESS_FETCH) return page->executable;
-    return !(access & ACCESS_WRITE) || page->writable || (!user && !(vcpu->cr0 & CR0_WP));
+    if (user && !(page->entry & ENTRY_USER)) return false;
+    if (access & ACCESS_FETCH) return !(page->entry & ENTRY_NX);
+    return !(access & ACCESS_WRITE) || page->entry & ENTRY_WRITABLE ||
+           (!user && !(vcpu->cr0 & CR0_WP));
 }
 
-static uint64_t page_size_at(unsigned int level)
+static unsigned int shift_at(unsigned int level)
 {
-    return 1ull << (12 + 9 * (level - 1));
+    return 12 + 9 * (level - 1);
 }
 
-static bool reserved_bits(const struct vcpu *vcpu, uint64_t entry, unsigned int level)
+static inline bool reserved_bits(const struct vcpu *vcpu, uint64_t entry, unsigned int level)
 {
     if ((entry & ENTRY_NX) && !(vcpu->efer & EFER_NXE)) return true;
     if (level == 1 || !(entry & ENTRY_LARGE)) return false;
     /* of a large page's address, the bits below its size, but for PAT (bit 12) */
-    return level == 4 || (entry & ENTRY_ADDRESS & (page_size_at(level) - 1) & ~(1ull << 12));
+    return level == 4 || (entry & ENTRY_ADDRESS & ((1ull << shift_at(level)) - 1) & ~(1ull << 12));
+}
+
+static void descend(struct vcpu *vcpu, struct way *way, uint64_t entry)
+{
+    way->level--;
+    way->above = entry & (ENTRY_TOGETHER | ENTRY_NX);
+    way->table = vcpu->ops->memory(vcpu, entry & ENTRY_ADDRESS, false);
+}
+
+static void set_out(struct vcpu *vcpu, struct way *way)
+{
+    way->level = 5;
+    descend(vcpu, way, (vcpu->cr3 & ENTRY_ADDRESS) | ENTRY_TOGETHER);
+}
+
+static inline uint8_t *slot_on(const struct way *way)
+{
+    return way->table + 8 * (way->linear >> shift_at(way->level) & 511);
+}
+
+/* The next entry, together with those above; false: it faults. */
+static inline bool look(const struct vcpu *vcpu, const struct way *way, uint64_t *entry)
+{
+    *entry = way->table ? load_place(slot_on(way), 8) : 0;
+    if (!(*entry & ENTRY_PRESENT) || reserved_bits(vcpu, *entry, way->level)) return false;
+    *entry = (*entry & (way->above | ~(ENTRY_TOGETHER | ENTRY_LEVEL))) | (way->above & ENTRY_NX) |
+             way->level * ENTRY_LEVEL_1;
+    return true;
+}
+
+static bool is_last(const struct way *way, uint64_t entry)
+{
+    return way->level == 1 || entry & ENTRY_LARGE;
+}
+
+struct translation translation_by(uint64_t entry, uint64_t linear)
+{
+    uint64_t size = 1ull << shift_at((entry & ENTRY_LEVEL) / ENTRY_LEVEL_1);
+    return (struct translation){
+        (entry & ENTRY_ADDRESS & ~(size - 1)) | (linear & (size - 1)), size, entry
+    };
 }
 
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *page)
 {
-    *page = (struct translation){
-        .physical = (uint32_t)linear, .writable = true, .user = true, .executable = true,
-        .dirty = true,
-    };
+    struct way way = { .linear = linear };
+    uint8_t *slots[5];
+    uint64_t entry, dirty = access & ACCESS_WRITE ? ENTRY_DIRTY : 0;
+
+    *page = (struct translation){ (uint32_t)linear, 0, ENTRY_TOGETHER | ENTRY_DIRTY };
     if (!(vcpu->cr0 & CR0_PG)) return true;
     if (!is_canonical(linear)) return raise_with(vcpu, VECTOR_GP, 0);
-
-    uint8_t *slots[5];
-    uint64_t table = vcpu->cr3 & ENTRY_ADDRESS, entry;
-    unsigned int level = 4;
-    for (;; level--) {
-        uint8_t *place = vcpu->ops->memory(vcpu, table, false);
-        slots[level] = place + 8 * (linear >> (12 + 9 * (level - 1)) & 511);
-        entry = place ? load_place(slots[level], 8) : 0;
-        if (!(entry & ENTRY_PRESENT)) return page_fault(vcpu, linear, access, 0);
-        if (reserved_bits(vcpu, entry, level))
-            return page_fault(vcpu, linear, access, ACCESS_PRESENT | ACCESS_RESERVED);
-        page->writable &= (entry & ENTRY_WRITABLE) != 0;
-        page->user &= (entry & ENTRY_USER) != 0;
-        page->executable &= !(entry & ENTRY_NX);
-        if (level == 1 || (entry & ENTRY_LARGE))
+    for (set_out(vcpu, &way);; descend(vcpu, &way, entry)) {
+        slots[way.level] = slot_on(&way);
+        if (!look(vcpu, &way, &entry))
+            return page_fault(vcpu, linear, access,
+                              entry & ENTRY_PRESENT ? ACCESS_PRESENT | ACCESS_RESERVED : 0);
+        if (is_last(&way, entry))
             break;
-        table = entry & ENTRY_ADDRESS;
     }
+    *page = translation_by(entry | ENTRY_ACCESSED | dirty, linear);
     if (!permitted(vcpu, page, access)) return page_fault(vcpu, linear, access, ACCESS_PRESENT);
-
-    for (unsigned int above = 4; above >= level; above--)
-        store_place(slots[above], 8, load_place(slots[above], 8) | ENTRY_ACCESSED |
-                    (above == level && (access & ACCESS_WRITE) ? ENTRY_DIRTY : 0));
-    page->page_size = page_size_at(level);
-    page->physical = (entry & ENTRY_ADDRESS & ~(page->page_size - 1)) |
-                     (linear & (page->page_size - 1));
-    page->dirty = (entry & ENTRY_DIRTY) || (access & ACCESS_WRITE);
+    for (unsigned int level = 4; level >= way.level; level--)
+        store_place(slots[level], 8, load_place(slots[level], 8) | ENTRY_ACCESSED |
+                    (level == way.level ? dirty : 0));
     return true;
+}
+
+uint64_t peek(struct vcpu *vcpu, uint64_t linear, struct way *way)
+{
+    uint64_t entry;
+
+    if (!way->level || (way->linear ^ linear) >> shift_at(way->level + 1))
+        set_out(vcpu, way);
+    for (way->linear = linear; look(vcpu, way, &entry); descend(vcpu, way, entry))
+        if (is_last(way, entry)) return entry;
+    return 0;
 }
 
 void tlb_flush(struct vcpu *vcpu)
@@ -112,88 +143,72 @@ static void tag_entry(struct vcpu *vcpu, struct tlb_entry *entry, uint64_t linea
         entry->tag[2] = tag;
 }
 
-struct tlb_entry *tlb_fill(struct vcpu *vcpu, uint64_t linear, unsigned int access,
-                           uint64_t *physical)
+/* Fills the entry of the page at `linear`; its place is NULL and its tags void where the platform
+ * wants to see accesses: then only `physical` tells. */
+static bool tlb_fill(struct vcpu *vcpu, uint64_t linear, unsigned int access, uint64_t *physical)
 {
     struct translation page;
-    if (!walk(vcpu, linear, access, &page)) return NULL;
+    if (!walk(vcpu, linear, access, &page)) return false;
     struct tlb_entry *entry = tlb_slot(vcpu, linear, access);
     *physical = page.physical;
     entry->place = vcpu->ops->memory(vcpu, page.physical & ~PAGE_OFFSET, access & ACCESS_WRITE);
     tag_entry(vcpu, entry, linear, &page, access);
-    return entry;
-}
-
-/* A piece of one page. */
-struct piece {
-    uint8_t *place;             /* NULL: by load() and store() */
-    uint64_t physical;
-    unsigned int size;
-};
-
-static bool find_piece(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
-                       struct piece *piece)
-{
-    const struct tlb_entry *entry = tlb_fill(vcpu, linear, access, &piece->physical);
-    if (!entry) return false;
-    piece->size = size;
-    piece->place = entry->place ? entry->place + (linear & PAGE_OFFSET) : NULL;
     return true;
 }
 
-/* At most two, all found before any is touched. */
-static bool find_pieces(struct vcpu *vcpu, uint64_t linear, unsigned int size,
-                        unsigned int access, struct piece piece[2])
+/* Where it is: on one page, or on two. Both are found before any is touched; how many bytes are on
+ * the first one, 0: there is a fault. */
+static unsigned int find(struct vcpu *vcpu, uint64_t linear, unsigned int size,
+                         unsigned int access, uint64_t physical[2])
 {
     uint64_t room = PAGE_OFFSET + 1 - (linear & PAGE_OFFSET);
     unsigned int first = size < room ? size : (unsigned int)room;
-    piece[1].size = 0;
-    if (!find_piece(vcpu, linear, first, access, &piece[0])) return false;
-    return first == size || find_piece(vcpu, linear + first, size - first, access, &piece[1]);
+    if (!tlb_fill(vcpu, linear, access, &physical[0])) return 0;
+    if (first < size && !tlb_fill(vcpu, linear + first, access, &physical[1])) return 0;
+    return first;
 }
 
-static uint64_t load_piece(struct vcpu *vcpu, const struct piece *piece)
+/* On one page. Memory whose writes alone are watched can be read. */
+static uint64_t load_physical(struct vcpu *vcpu, uint64_t physical, unsigned int size)
 {
-    const uint8_t *place = piece->place;
-    if (!place) {   /* memory whose writes alone are watched can be read */
-        place = vcpu->ops->memory(vcpu, piece->physical & ~PAGE_OFFSET, false);
-        if (!place) return vcpu->ops->load(vcpu, piece->physical, piece->size);
-        place += piece->physical & PAGE_OFFSET;
-    }
+    const uint8_t *page = vcpu->ops->memory(vcpu, physical & ~PAGE_OFFSET, false);
     uint64_t value = 0;
-    for (unsigned int i = 0; i < piece->size; i++)
-        value |= (uint64_t)place[i] << 8 * i;
+    if (!page) return vcpu->ops->load(vcpu, physical, size) & size_mask(size);
+    for (unsigned int i = 0; i < size; i++)
+        value |= (uint64_t)page[(physical & PAGE_OFFSET) + i] << 8 * i;
     return value;
 }
 
-static void store_piece(struct vcpu *vcpu, const struct piece *piece, uint64_t value)
+static void store_physical(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint64_t value)
 {
-    if (!piece->place)
-        vcpu->ops->store(vcpu, piece->physical, piece->size, value & size_mask(piece->size));
+    uint8_t *page = vcpu->ops->memory(vcpu, physical & ~PAGE_OFFSET, true);
+    if (!page)
+        vcpu->ops->store(vcpu, physical, size, value & size_mask(size));
     else
-        for (unsigned int i = 0; i < piece->size; i++)
-            piece->place[i] = (uint8_t)(value >> 8 * i);
+        for (unsigned int i = 0; i < size; i++)
+            page[(physical & PAGE_OFFSET) + i] = (uint8_t)(value >> 8 * i);
 }
 
 bool load_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                  uint64_t *value)
 {
-    struct piece piece[2];
-    if (!find_pieces(vcpu, linear, size, access, piece)) return false;
-    *value = load_piece(vcpu, &piece[0]);
-    if (piece[1].size)
-        *value |= load_piece(vcpu, &piece[1]) << 8 * piece[0].size;
-    *value &= size_mask(size);
+    uint64_t physical[2];
+    unsigned int first = find(vcpu, linear, size, access, physical);
+    if (!first) return false;
+    *value = load_physical(vcpu, physical[0], first);
+    if (first < size)
+        *value |= load_physical(vcpu, physical[1], size - first) << 8 * first;
     return true;
 }
 
 bool store_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                   uint64_t value)
 {
-    struct piece piece[2];
-    if (!find_pieces(vcpu, linear, size, access, piece)) return false;
-    store_piece(vcpu, &piece[0], value);
-    if (piece[1].size)
-        store_piece(vcpu, &piece[1], value >> 8 * piece[0].size);
+    uint64_t physical[2];
+    unsigned int first = find(vcpu, linear, size, access, physical);
+    if (!first) return false;
+    store_physical(vcpu, physical[0], first, value);
+    if (first < size)
+        store_physical(vcpu, physical[1], size - first, value >> 8 * first);
     return true;
 }

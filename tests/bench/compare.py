@@ -99,7 +99,7 @@ COUNTERS = {
     "page faults": r"(\d+) page faults", "privileged": r"(\d+) privileged",
     "replaced": r"(\d+) replaced", "system calls": r"(\d+) system calls",
     "events": r"(\d+) events", "reflected": r"(\d+) exceptions reflected",
-    "shadow fills": r"(\d+) entries filled", "shadow flushes": r"emptied (\d+) times, pruned",
+    "shadow fills": r"(\d+) entries filled", "shadow reviews": r"(\d+) reviewed",
     "translated": r"(\d+) blocks translated", "validations": r"(\d+) validations",
 }
 FEW, MANY = 1, 9

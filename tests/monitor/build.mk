@@ -16,7 +16,7 @@ $(B)/hostile-obj/%.asm.o: tests/monitor/%.asm
 
 # In this order: the page of user code begins with that of boundaries.asm.
 HOSTILE_OBJ := $(patsubst %,$(B)/hostile-obj/%.o,entry.asm boundaries.asm modes.asm nano.asm \
-                                                hostile boundaries modes nano)
+                                                spaces.asm hostile boundaries modes nano spaces)
 $(HOSTILE): $(HOSTILE_OBJ) tests/monitor/kernel.ld
 	$(say) LD $@
 	@mkdir -p $(@D)

@@ -395,6 +395,7 @@ static const struct { const char *name; void (*run)(void); bool ends; } trials[]
     { "aliases", aliases, false },
     { "faults", faults, false },
     { "moves", moves, false },
+    { "spaces", spaces, false },
     { "window", window, false },
     { "rings", rings, false },
     { "modes", modes, false },

@@ -50,6 +50,9 @@ void registers(void);
 void addresses(void);
 void paging_off(void);
 
+/* spaces.c */
+void spaces(void);
+
 /* nano.c: words: "ROUNDS ROW..." */
 void nano(const char *words);
 

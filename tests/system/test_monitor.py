@@ -128,6 +128,7 @@ SURVIVED = dict.fromkeys([
     "mappings",                 # tables within tables, one page at many places, nobody's addresses
     "writes", "aliases",        # code that changes, across pages, by its own or another address
     "moves",                    # code whose address means another page now
+    "spaces",                   # tables that change while they are not loaded; thousands of CR3s
     "faults", "modes",          # rings 1 and 3, 32-bit code, single steps
     "registers",                # each bit of the control registers, selectors, tables' limits
     "addresses", "window", "interrupts"], "hostile: well")

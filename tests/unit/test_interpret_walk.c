@@ -35,14 +35,86 @@ static void walks_find_pages_of_all_sizes(void **state)
     assert_true(walk(vcpu, AT_4K + 0x3123, ACCESS_READ, &page));
     assert_int_equal(page.physical, DATA + 0x123);
     assert_int_equal(page.page_size, 4096);
-    assert_true(page.writable && page.user && page.executable && !page.dirty);
+    assert_int_equal(page.entry & (W | U | A | D | NX), W | U | A);
     assert_true(walk(vcpu, AT_2M + 0x12345, ACCESS_READ, &page));
     assert_int_equal(page.physical, 0x12345);
     assert_int_equal(page.page_size, 2 << 20);
-    assert_false(page.user);
+    assert_false(page.entry & U);
     assert_true(walk(vcpu, AT_1G + 0x1234567, ACCESS_READ, &page));
     assert_int_equal(page.physical, 0x1234567);
     assert_int_equal(page.page_size, 1 << 30);
+}
+
+static struct way way;          /* as long as no table changes */
+
+static uint64_t told(uint64_t linear)           /* by a way of its own, and by that one */
+{
+    struct way own = { 0 };
+    uint64_t entry = peek(vcpu, linear, &own);
+
+    assert_int_equal(peek(vcpu, linear, &way), entry);
+    return entry;
+}
+
+static uint64_t told_anew(uint64_t linear)
+{
+    way = (struct way){ 0 };
+    return told(linear);
+}
+
+/* What all levels say together, whatever the guest has in bits of its own; and nothing is set. */
+static void who_peeks_changes_nothing(void **state)
+{
+    static const uint64_t alone[] = { W, U, A },
+                          at[] = { TABLE + 8 * 3, DIRECTORY + 8, PDPT + 8 * 5, PML4 };
+    const uint64_t all = P | W | U | A, own = 7ull << 9 | 0x7full << 52,
+                   lower[] = { DATA | D | own, TABLE | own, DIRECTORY | own, PDPT | own };
+    start(0);
+    map(DATA | all | D | own);
+    for (unsigned i = 0; i < 3 * 4; i++) {      /* at each level one bit less */
+        unsigned level = i / 3;
+        for (unsigned other = 0; other < 4; other++)
+            put(vcpu, at[other], lower[other] | (all ^ (other == level ? alone[i % 3] : 0)));
+        assert_int_equal(told_anew(AT_4K + 0x3123) & (all | D | NX), (all ^ alone[i % 3]) | D);
+        assert_int_equal(get(vcpu, at[level]), lower[level] | (all ^ alone[i % 3]));
+        put(vcpu, at[level], lower[level] | all | NX);
+        vcpu->efer |= EFER_NXE;
+        assert_int_equal(told_anew(AT_4K + 0x3123) & (all | D | NX), all | D | NX);
+        vcpu->efer &= ~EFER_NXE;
+        assert_int_equal(told_anew(AT_4K + 0x3123), 0);
+        put(vcpu, at[level], lower[level]);
+        assert_int_equal(told_anew(AT_4K + 0x3123), 0);
+    }
+}
+
+/* From one to the next, with tables of all levels between them. */
+static void who_peeks_goes_on_where_he_is(void **state)
+{
+    static const struct { uint64_t linear, physical, size; } c[] = {
+        { AT_4K + 0x3000, DATA, 4096 }, { AT_4K + 0x4000, 0, 0 }, { AT_4K + 0x3fff, DATA + 0xfff,
+          4096 }, { AT_2M + 0x3000, 0x3000, 2 << 20 }, { AT_4K + 0x3001, DATA + 1, 4096 },
+        { AT_1G + 0x201000, 0x201000, 1 << 30 }, { AT_1G + 0x3000, 0x3000, 1 << 30 },
+        { AT_2M + 0x1fffff, 0x1fffff, 2 << 20 }, { 1ull << 40, 0, 0 }, { AT_2M, 0, 2 << 20 },
+        { AT_4K + (2 << 20), 0, 0 }, { AT_4K + 0x3000, DATA, 4096 },
+    };
+    start(0);
+    map(DATA | P | W | U);
+    way = (struct way){ 0 };
+    for (unsigned i = 0; i < sizeof(c) / sizeof(*c); i++) {
+        struct translation page = translation_by(told(c[i].linear), c[i].linear);
+        if (!c[i].size) {
+            assert_int_equal(told(c[i].linear), 0);
+            continue;
+        }
+        assert_int_equal(page.physical, c[i].physical);
+        assert_int_equal(page.page_size, c[i].size);
+    }
+    /* the same number, as a small page with PAT and as a large one, is not the same */
+    map(0x200000 | P | W | U | PS);
+    put(vcpu, DIRECTORY + 16, 0x200000 | P | W | U | PS);
+    assert_int_not_equal(told_anew(AT_4K + 0x3000), told(AT_4K + (2 << 20)));
+    put(vcpu, PDPT + 8 * 5, 0xfffff000000 | P | W | U);         /* no memory is there */
+    assert_int_equal(told_anew(AT_4K + 0x3000), 0);
 }
 
 static void walks_set_accessed_and_dirty(void **state)
@@ -368,6 +440,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walks_find_pages_of_all_sizes),
+        cmocka_unit_test(who_peeks_changes_nothing),
+        cmocka_unit_test(who_peeks_goes_on_where_he_is),
         cmocka_unit_test(walks_set_accessed_and_dirty),
         cmocka_unit_test(walks_refuse),
         cmocka_unit_test(walks_refuse_reserved_bits_and_odd_addresses),

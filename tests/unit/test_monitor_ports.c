@@ -21,9 +21,9 @@ void machine_end(struct machine *m, const char *why)
     assert_ptr_equal(m, &machine);
     ended = why;
 }
-void shadow_invalidated(struct machine *m, uint64_t linear, bool all)
+void shadow_invalidated(struct vcpu *vcpu, uint64_t linear, bool all)
 {
-    assert_ptr_equal(m, &machine);
+    assert_ptr_equal(vcpu, &machine.vcpu);
     forgotten = linear;
     all_forgotten = all;
 }

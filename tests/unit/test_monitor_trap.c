@@ -31,33 +31,39 @@ static struct vcpu *const cpu = &machine.vcpu;
 static uint8_t memory[PAGES][4096] __attribute__((aligned(4096)));
 static uint8_t *page_of[PAGES];
 static struct code_page *code_of[PAGES], code_page;
-static uint8_t copy[4096];
+static uint8_t copy[4096] __attribute__((aligned(4096)));
 
 /* --- what trap.c stands on --------------------------------------------------------------------*/
 
-static struct { unsigned interpreted, forgotten, forgotten_all, invalidated, maps, timers; } n;
+static struct { unsigned interpreted, loads, reviews, invalidated, maps, timers; } n;
 static enum step steps_say;             /* the interpreter */
 static int starts[2], uses, maps_say;
 static unsigned used, leaves_for_user;  /* after so many instructions the kernel is left */
 static bool found, no_memory, enters, ours;
+static bool reviewing;
 static bool leaves;                     /* translate.c deals with the exit */
 static struct translation there;
-static uint64_t walked, patched_at, now, next_tick;
+static uint64_t walked, patched_at, now, next_tick, loaded, reviewed[2];
 static unsigned walked_as;
 static struct direct_exit exit_next;
-static struct { unsigned which; uint64_t address; const void *page; uint64_t bits, size; } mapped;
+static struct { unsigned which; uint64_t address, entry, seen; } mapped;
 static struct { uint8_t vector; bool has_error; uint32_t error; unsigned times; } delivered;
 static struct { uint64_t when; void (*handler)(void *); void *data; } alarm_set;
 static char said[64], failed[80];
 
 int shadow_init(void) { return starts[0]; }
 int direct_init(void) { return starts[1]; }
-void shadow_forget(uint64_t address) { n.forgotten++; }
-void shadow_forget_all(void) { n.forgotten_all++; }
-void translate_invalidated(uint64_t linear, bool all) { n.invalidated++; }
+void shadow_load(uint64_t cr3) { loaded = cr3; n.loads++; }
+void shadow_review(struct machine *m, uint64_t from, uint64_t size)
+{
+    reviewed[0] = from;
+    reviewed[1] = size;
+    n.reviews++;
+}
+void translate_invalidated(void) { n.invalidated++; }
 bool translate_enter(struct machine *m) { return enters; }
 bool translate_leave(struct machine *m, struct direct_exit *e) { return leaves; }
-int shadow_use(unsigned int which) { used = which; return uses; }
+int shadow_use(struct machine *m, unsigned int which) { used = which; return uses; }
 uint64_t now_ns(void) { return now; }
 uint64_t pit_next(const struct pit *pit) { return next_tick; }
 const char *errno_name(long error) { return error == -ENOMEM ? "ENOMEM" : "?"; }
@@ -92,6 +98,12 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct transl
         vcpu->fault = (struct fault){ VECTOR_PF, true, 0x15, linear };
     return found;
 }
+struct translation translation_by(uint64_t entry, uint64_t linear)
+{
+    there.entry = entry;
+    assert_int_equal(linear, 0x7000);
+    return there;
+}
 bool load_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned int access,
                  uint64_t *value)
 {
@@ -104,16 +116,15 @@ bool load_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigned
 uint8_t *memory_page(struct machine *m, uint64_t physical, bool write)
 {
     assert_int_equal(physical % 4096, 0);
-    assert_int_equal(write, !!(walked_as & ACCESS_WRITE));
+    assert_int_equal(write, !reviewing && (walked_as & ACCESS_WRITE));
     return page_of[physical / 4096];
 }
-int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits, uint64_t size)
+int shadow_map(unsigned int which, uint64_t address, uint64_t entry, uint64_t seen)
 {
     mapped.which = which;
     mapped.address = address;
-    mapped.page = page;
-    mapped.bits = bits;
-    mapped.size = size;
+    mapped.entry = entry;
+    mapped.seen = seen;
     n.maps++;
     return maps_say;
 }
@@ -176,8 +187,8 @@ static int fresh(void **state)
     leaves_for_user = 0;
     next_tick = ~0ull;
     now = 1000000;
-    there = (struct translation){ .physical = 0x5678, .page_size = 4096, .writable = true,
-                                  .user = true, .executable = true, .dirty = true };
+    there = (struct translation){ .physical = 0x5678, .page_size = 4096,
+                                  .entry = ENTRY_TOGETHER | ENTRY_DIRTY };
     failed[0] = said[0] = 0;
     code_page.copy = copy;
     return 0;
@@ -191,8 +202,9 @@ static enum step comes_back(unsigned vector, uint64_t error, uint64_t address)
 
 static void before_it_starts(void **state)
 {
-    shadow_invalidated(&machine, 0, true);
-    assert_int_equal(n.invalidated + n.forgotten_all, 0);
+    machine.vcpu.context = &machine;
+    shadow_invalidated(cpu, 0, true);
+    assert_int_equal(n.invalidated + n.loads, 0);
     assert_false(runs_directly(&machine));
     starts[0] = -ENOMEM;
     assert_int_equal(trap_init(), -ENOMEM);
@@ -204,10 +216,16 @@ static void before_it_starts(void **state)
     starts[1] = 0;
     assert_int_equal(trap_init(), 0);
     assert_true(runs_directly(&machine));
-    shadow_invalidated(&machine, 0x1000, false);
-    assert_true(n.invalidated == 1 && n.forgotten == 1 && n.forgotten_all == 0);
-    shadow_invalidated(&machine, 0x1000, true);
-    assert_true(n.invalidated == 2 && n.forgotten == 1 && n.forgotten_all == 1);
+    shadow_invalidated(cpu, 0x345678, false);
+    assert_true(n.invalidated == 1 && n.reviews == 1 && n.loads == 0);
+    assert_true(reviewed[0] == 0x200000 && reviewed[1] == 2 << 20);
+    cpu->cr3 = 0x5018;
+    shadow_invalidated(cpu, 0x1000, true);
+    assert_true(n.invalidated == 2 && n.reviews == 1 && n.loads == 1 && loaded == 0x5018);
+    there.page_size = 1 << 30;                          /* pages of a GiB, once there are some */
+    comes_back(TRAP_PF, 0, 0x7abc);
+    shadow_invalidated(cpu, 0x7fffffff, false);
+    assert_true(reviewed[0] == 0x40000000 && reviewed[1] == 1 << 30);
 }
 
 static void what_runs_directly(void **state)
@@ -391,7 +409,7 @@ static void entries_of_the_shadow(void **state)
         { 0, 0, true, true, true, false, BITS | PTE_WRITE | NX },
         { 0, 1, true, true, false, false, BITS | NX },
         { 0, 0, false, true, true, false, BITS | NX },
-        { 0, PF_WRITE, true, true, false, false, BITS | PTE_WRITE | NX },
+        { 0, PF_WRITE, true, true, true, false, BITS | PTE_WRITE | NX },
         { 0, 0, true, true, true, true, BITS | NX },
         { 0, PF_FETCH, true, true, true, true, BITS },
         { 3, PF_FETCH, true, true, true, false, BITS | PTE_WRITE },
@@ -405,25 +423,66 @@ static void entries_of_the_shadow(void **state)
         bool fetches = c[i].error & PF_FETCH, user = c[i].cpl == 3;
         fresh(state);
         cpu->cpl = c[i].cpl;
-        there.writable = c[i].writable;
-        there.executable = c[i].executable;
-        there.dirty = c[i].dirty;
+        there.entry = ENTRY_USER | ENTRY_ACCESSED | (c[i].writable ? ENTRY_WRITABLE : 0) |
+                      (c[i].executable ? 0 : ENTRY_NX) | (c[i].dirty ? ENTRY_DIRTY : 0);
         there.page_size = 2 << 20;
         code_of[5] = c[i].code ? &code_page : NULL;
         assert_int_equal(comes_back(TRAP_PF, c[i].error, 0x7abc), STEP_DONE);
         assert_int_equal(n.maps, 1);
         assert_int_equal(n.interpreted, 0);
-        if (mapped.bits != c[i].bits)
-            fail_msg("case %u: %lx", i, (unsigned long)mapped.bits);
+        const uint8_t *page = fetches && !user ? copy : memory[5];
+        if (mapped.entry != ((uintptr_t)page | c[i].bits))
+            fail_msg("case %u: %lx", i, (unsigned long)mapped.entry);
         assert_int_equal(mapped.which, user ? SHADOW_USER : SHADOW_KERNEL);
         assert_int_equal(mapped.address, 0x7000);
-        assert_int_equal(mapped.size, 2 << 20);
-        assert_ptr_equal(mapped.page, fetches && !user ? copy : memory[5]);
+        assert_int_equal(mapped.seen, there.entry);
         assert_int_equal(walked, 0x7abc);
         assert_int_equal(walked_as, (c[i].error & (PF_WRITE | PF_FETCH)) | (user ? 4 : 0));
         assert_int_equal(trap_counters.page_faults, 1);
         assert_string_equal(failed, "");
+        /* and so it is right as long as the tables say that */
+        reviewing = true;
+        assert_int_equal(shadow_right(&machine, mapped.which, 0x7000, mapped.seen,
+                                      !(mapped.entry & NX)), mapped.entry);
+        reviewing = false;
     }
+}
+
+static void what_is_right(void **state)
+{
+    const uint64_t all = ENTRY_TOGETHER | ENTRY_DIRTY, page = (uintptr_t)memory[5] | BITS;
+    const struct {
+        unsigned which;
+        bool code, has_copy, translated;
+        uint64_t seen, right;
+    } c[] = {
+        { SHADOW_USER, true, false, false, all, page | PTE_WRITE },
+        { SHADOW_USER, true, true, false, all, page },
+        { SHADOW_USER, false, false, false, all | ENTRY_NX, page | PTE_WRITE | NX },
+        { SHADOW_USER, true, false, false, all & ~ENTRY_DIRTY, page },
+        { SHADOW_USER, true, false, false, all & ~ENTRY_WRITABLE, page },
+        { SHADOW_USER, true, false, false, all & ~ENTRY_USER, 0 },      /* the kernel's alone */
+        { SHADOW_USER, true, false, false, all & ~ENTRY_ACCESSED, 0 },
+        { SHADOW_KERNEL, false, false, false, all & ~ENTRY_USER, page | PTE_WRITE | NX },
+        { SHADOW_KERNEL, false, false, false, all & ~ENTRY_ACCESSED, 0 },
+        { SHADOW_KERNEL, true, true, false, all, (uintptr_t)copy | BITS },
+        { SHADOW_KERNEL, true, true, false, all | ENTRY_NX, (uintptr_t)copy | BITS | NX },
+        { SHADOW_KERNEL, false, true, false, all, page | NX },
+        { SHADOW_KERNEL, true, false, false, all, page | PTE_WRITE | NX },      /* it was some */
+        { SHADOW_KERNEL, true, true, true, all, page | NX },
+        { SHADOW_KERNEL, true, true, false, 0, 0 },
+    };
+
+    reviewing = true;
+    for (unsigned i = 0; i < sizeof(c) / sizeof(*c); i++) {
+        code_of[5] = c[i].has_copy ? &code_page : NULL;
+        code_page.copy = c[i].translated ? NULL : copy;
+        if (shadow_right(&machine, c[i].which, 0x7000, c[i].seen, c[i].code) != c[i].right)
+            fail_msg("case %u", i);
+    }
+    page_of[5] = NULL;                                  /* a device is there */
+    assert_int_equal(shadow_right(&machine, SHADOW_USER, 0x7000, all, true), 0);
+    reviewing = false;
 }
 
 static void other_page_faults(void **state)
@@ -439,15 +498,18 @@ static void other_page_faults(void **state)
     page_of[5] = NULL;                                  /* a device */
     comes_back(TRAP_PF, 0, 0x7abc);
     assert_int_equal(n.interpreted, 3);
-    assert_int_equal(n.maps, 0);
     page_of[5] = memory[5];
+    there.entry &= ~ENTRY_WRITABLE;                     /* CR0 has no WP */
+    comes_back(TRAP_PF, PF_WRITE, 0x7abc);
+    assert_int_equal(n.interpreted, 4);
+    assert_int_equal(n.maps, 0);
     maps_say = 1;
     assert_int_equal(comes_back(TRAP_PF, 0, 0x7abc), STEP_EXCEPTION);
-    assert_int_equal(n.interpreted, 4);
+    assert_int_equal(n.interpreted, 5);
     maps_say = -ENOMEM;
     assert_int_equal(comes_back(TRAP_PF, 0, 0x7abc), STEP_DONE);
     assert_string_equal(failed, "the hypervisor refuses a mapping: ENOMEM");
-    assert_int_equal(n.interpreted, 4);
+    assert_int_equal(n.interpreted, 5);
     assert_int_equal(delivered.times, 1);
 }
 
@@ -524,7 +586,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(before_it_starts), TEST(what_runs_directly), TEST(which_tables), TEST(translated),
         TEST(who_deals_with_it), TEST(breakpoints), TEST(places_are_told),
-        TEST(entries_of_the_shadow), TEST(other_page_faults), TEST(unknown_code), TEST(the_alarm),
+        TEST(entries_of_the_shadow), TEST(what_is_right), TEST(other_page_faults),
+        TEST(unknown_code), TEST(the_alarm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
