@@ -198,6 +198,24 @@ static void reused(void)
     see(s, 0, 2, "what was written to it there");
 }
 
+/* By more tables than a monitor has: the same page in each slot of the root's lower half, twice in
+ * some, so that tables are missing at each level. */
+static void scattered(void)
+{
+    struct space *s = &space[0];
+
+    make(s, page_entry(1));
+    s->level2[1] = s->level2[0];
+    for (uint64_t slot = 3; slot < 256; slot++)
+        s->root[slot] = s->root[1];
+    load(s, 0);
+    for (uint64_t i = 0; i < 3 * 253; i++) {
+        uint64_t at = (3 + i % 253) << 39;
+        check(*(volatile uint64_t *)at == 1, "the same page in many slots");
+        check(i % 5 || *(volatile uint64_t *)(at + (2 << 20)) == 1, "the same page twice");
+    }
+}
+
 void spaces(void)
 {
     set_task();
@@ -210,6 +228,7 @@ void spaces(void)
     rights();
     there_and_back();
     reused();
+    scattered();
     for (uint64_t i = 0; i < THOUSANDS; i++) {          /* bits of CR3 that mean nothing */
         struct space *s = &space[1 + i % 7];
         VOLATILE(s->level1[0]) = page_entry(i);
