@@ -89,8 +89,8 @@ class Rig(machine.Machine):
         return (int(self.ask("free-pages")),)
 
     def boot(self, file, timeout=240):
-        """Attached at once (-c), so that the guest's first words are seen; then detached. As in done()
-        what libxl gave up is asked again."""
+        """Attached at once (-c), so that the guest's first words are seen; then detached. As in
+        done(), what libxl gave up is asked again."""
         for _ in range(4):
             self.send(f"xl create -c {file}")
             self.expect([r"LINUX UP: [^\r\n]*[\r\n]", r"because of timeout[^#]*guests # "],
