@@ -93,7 +93,8 @@ class Rig(machine.Machine):
         done(), what libxl gave up is asked again."""
         for _ in range(4):
             self.send(f"xl create -c {file}")
-            self.expect([r"LINUX UP: [^\r\n]*[\r\n]", r"because of timeout[^#]*guests # "], timeout)
+            self.expect([r"LINUX UP: [^\r\n]*[\r\n]", r"because of timeout[^#]*guests # "],
+                        timeout)
             if self.which == 0:
                 break
         else:
