@@ -33,9 +33,9 @@ void note_wrong(struct racer *r, const char *what);
 
 /*
  * Each racer, this vCPU too, joins (NULL: at once) and does one operation after another until this
- * one has done so many and nobody none, or 20 seconds are gone, or something does not hold: that is
- * a failure. One operation is one call of one of the parts, for a while the same for nearly all: so
- * they meet.
+ * one has done so many and nobody none, or 20 seconds are gone (a minute, if somebody has done
+ * none), or something does not hold: that is a failure. One operation is one call of one of the
+ * parts, for a while the same for nearly all: so they meet.
  */
 typedef void (*race_part)(struct racer *r);
 void race(race_part join, const race_part parts[], unsigned int count, uint64_t rounds);
