@@ -13,9 +13,11 @@ SAME = [
     # numbers of interrupts, in the order of making
     (r"^interrupts\| *\d+:", "interrupts|N:"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
-    (r"/local/domain/[1-9]\d*", "HOME"), (r"/backend/(v\w+)/\d+", r"/backend/\1/N"),
+    (r"/local/domain/[1-9]\d*", "HOME"), (r"/backend/(v\w+|console)/\d+", r"/backend/\1/N"),
     (r"([nr])[1-9]\d*\b(?=[,)])", r"\1N"),
     (r"((?:ring-ref|event-channel|port)(?:-[rt]x)? = )\"\d+\"", r'\1"N"'),
+    # a guest that xl gave up had a number, too
+    (r"((?:domid|frontend-id) = )\"\d+\"", r'\1"N"'),
     (r"\b[0-9a-f]{40}\b", "HASH"),
     (r"^(cpuinfo\|(?:cpu MHz|bogomips)\s*:).*", r"\1 N"),
     (r"\d+\.\d+ (MHz|BogoMIPS)", r"N \1"), (r"lpj=\d+", "lpj=N"),
