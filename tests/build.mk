@@ -253,7 +253,8 @@ do-bench: all peer linux rig $(B)/count.so $(B)/still.so
 COMPARED := $(patsubst %,$(B)/port/step-%/insula.elf,7 8)
 do-compare: all $(COMPARED)
 	@$(PYTHON) tests/bench/compare.py $(B)
-do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,1 2 3 4 5 6 7 8 9 10 11)
+do-curve: all do-scanner $(patsubst %,$(B)/port/step-%/insula.elf,$(shell seq $$(wc -l < \
+    patches/series/series)))
 	@$(PYTHON) tests/bench/curve.py $(B)
 FIGURES := bench guests shares floods compare
 do-figures: do-bench do-compare

@@ -8,7 +8,7 @@ runs. Writes BUILD/curve.csv and BUILD/curve.html, one file with nothing to fetc
 
 Patch 0 is the kernel as it was, which runs in the monitor (mode=trap); patches 1 to 6 reach no
 program; from patch 7 on the kernel is run as compare.py does it, by -icount: alone, its disk in
-memory, so the patches of the front ends (9 to 11) are not measured.
+memory, so the patches of the front ends and after them (from 9 on) are not measured.
 """
 import csv
 import json
@@ -22,7 +22,8 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name)
 import compare  # noqa: E402
 import page  # noqa: E402
 
-PATCHES = range(12)
+SERIES = pathlib.Path(__file__).parents[2] / "patches/series/series"
+PATCHES = range(len(SERIES.read_text().split()) + 1)
 RUNS = {0: "trap", 7: "pv-one", 8: "pv-batched"}        # compare.py's modes
 SERVICES = ["null_call", "fork_exit_wait", "pipe_round_trip", "page_fault"]
 NOT_RUN = "no program runs yet"
