@@ -102,8 +102,9 @@ static void add_mapping(struct machine *machine, uint64_t linear, const struct t
 {
     uint64_t start = linear & ~(t->page_size - 1);
 
+    /* one that says otherwise of the same address is another: one of the two will be wrong */
     for (unsigned int i = 0; i < mapping_count; i++)
-        if (mappings[i].linear == start) return;
+        if (mappings[i].linear == start && !((mappings[i].entry ^ t->entry) & OF_CODE)) return;
     machine->code_written |= mapping_count == MAPPINGS;         /* before another block is run */
     if (mapping_count < MAPPINGS)
         mappings[mapping_count++] = (struct mapping){ start, t->entry };

@@ -271,13 +271,33 @@ static void faults(void)
     check(FAULTS("int $0x50", "i"(0)) && caught_vector == 13, "a gate that is not there");
 }
 
+/* Code of the first page, of the second one without a word (which a TLB may have either way), and
+ * of the first one again, with one. */
+static void there_and_back(volatile uint64_t *entry, const uint8_t room[2][4096], uint64_t at)
+{
+    uint64_t (*code)(void) = (uint64_t (*)(void))at, page = at & ~4095ull, seen;
+
+    *entry = (uint64_t)room[0] | 3;
+    __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
+    check(((uint64_t (*)(void))page)() == page + 5, "code of the first page");
+    *entry = (uint64_t)room[1] | 3;
+    seen = code();
+    check(seen == 1 || seen == 2, "code of either page");
+    *entry = (uint64_t)room[0] | 3;
+    __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
+    check(code() == 1, "code of the first page, after all");
+}
+
 /* Code at an address that means one page, then another, then none that may be executed; far from
  * where a displacement reaches. It asks where it is: by a call's return address, and by RIP. */
 static void moves(void)
 {
+    enum { BEHIND = 0x800 };
     static uint8_t room[2][4096] __attribute__((aligned(4096))) = {
-        { 0xe8, 1, 0, 0, 0, 0xc3, 0x58, 0xff, 0xe0 },   /* call 6; 5: ret; 6: pop rax; jmp rax */
-        { 0x48, 0x8d, 5, 0, 0, 0, 0, 0xc3 },            /* lea rax, [rip]; ret */
+        { 0xe8, 1, 0, 0, 0, 0xc3, 0x58, 0xff, 0xe0,     /* call 6; 5: ret; 6: pop rax; jmp rax */
+          [BEHIND] = 0xb8, 1, 0, 0, 0, 0xc3 },          /* movl $1, %eax; ret */
+        { 0x48, 0x8d, 5, 0, 0, 0, 0, 0xc3,              /* lea rax, [rip]; ret */
+          [BEHIND] = 0xb8, 2, 0, 0, 0, 0xc3 },
     };
     const uint64_t at = 0xa000000000, expected[] = { at + 5, at + 7 };
     uint64_t root;
@@ -295,6 +315,7 @@ static void moves(void)
             __asm__ volatile("movq %0, %%cr3" : : "r"(root) : "memory");
         check(((uint64_t (*)(void))at)() == expected[which], "code that has another page now");
     }
+    there_and_back(&tables[2][0], room, at + BEHIND);
     tables[2][0] |= 1ull << 63;
     __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
     check(FAULTS("jmpq *%%rcx", "c"(at)) && caught_vector == 14, "code that is none any more");
