@@ -26,7 +26,8 @@
  * where the hypervisor does not say how far it is behind, or it has no interrupt. */
 #define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
-#define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
+/* Guests lose what nobody takes for a second; so none is left alone for longer than this. */
+#define REST_MOST_NS (400 * NS_PER_MS)
 #define DRAIN_NS (500 * NS_PER_MS)      /* For what a guest said before its end. */
 #define CATCH_UP 3u                     /* Looks at what an operator has not seen. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
@@ -42,6 +43,7 @@ struct guest_console {
     bool attached, passing;             /* An operator; and he has seen all before. */
     struct turn turn;
     struct limit limit;
+    uint64_t left_alone;                /* Since then, for the terminal has no room. */
     /* Without an event of the guest's: at what is missing, at what waits. */
     struct timer look;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
@@ -187,16 +189,25 @@ static bool listen(struct guest_console *console, unsigned budget)
 /* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him.
  * So guests, who would be behind for as long as they like, wait until there is room; or, where that
  * is not known, leave it alone for many times as long as one of them has waited. */
+static bool is_left_alone(struct guest_console *console, uint64_t now)
+{
+    if (!(show || console->passing) || (now >= terminal_rests && terminal_has_room())) return false;
+    if (!console->left_alone)
+        console->left_alone = now;
+    return now - console->left_alone < REST_MOST_NS;
+}
+
 static bool serve(void *owner, unsigned budget)
 {
     struct guest_console *console = owner;
     uint64_t begin = now_ns(), end;
     bool more;
 
-    if ((show || console->passing) && (begin < terminal_rests || !terminal_has_room())) {
+    if (is_left_alone(console, begin)) {
         look_at(console, MAX(terminal_rests, begin + LIMIT_PACE_NS));
         return false;
     }
+    console->left_alone = 0;
     more = listen(console, budget);
     end = now_ns();
     if (end - begin > SLOW_NS)
