@@ -27,16 +27,18 @@ def configs(memory):
 
 # After each life it has a mebibyte less: its network front end's; without a card it has not.
 CONFIGS = configs(96 + 2 * LIVES)
-# writes and reads back for ever, each time another pattern; stops at the first mistake
+# writes and reads back for ever, each time another pattern; stops at the first mistake (a file that
+# others read is never an empty one: it comes by mv)
 WORK = ("(n=0; while :; do n=$((n+1)); head -c 65536 /dev/urandom > /tmp/out; "
         "dd if=/tmp/out of=/dev/xvda bs=64k conv=fsync 2>/dev/null; "
         "echo 3 > /proc/sys/vm/drop_caches; "
-        "head -c 65536 /dev/xvda | cmp - /tmp/out || break; echo $n > /tmp/rounds; done; "
+        "head -c 65536 /dev/xvda | cmp - /tmp/out || break; echo $n > /tmp/n; "
+        "mv /tmp/n /tmp/rounds; done; "
         "echo broken > /tmp/broken) > /tmp/log 2>&1 &")
 # sends as fast as it can, for ever, to dom0, over one connection after another: the one that is
 # there when the guest is saved ends well, too, or this ends
-SEND = ("(while work send 10.0.2.10 9 2; do echo sent > /tmp/sends; done; "
-        "echo ended > /tmp/sends) > /tmp/sent 2>&1 &")
+SEND = ("(while work send 10.0.2.10 9 2; do echo sent > /tmp/s; mv /tmp/s /tmp/sends; done; "
+        "echo ended > /tmp/s; mv /tmp/s /tmp/sends) > /tmp/sent 2>&1 &")
 CLOCK_SLACK = 10                # s: a machine's own beginning, and how its TSC was measured
 
 
