@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Storms of disk and card: rings and grants that change while a back end reads them; states. */
+#include "../lib/other.h"
 #include "storm.h"
 
 #include <drivers/blkfront.h>
@@ -16,21 +17,9 @@ static _Alignas(4096) uint8_t data[4096];
 static grant_ref_t segments_grant, data_grant, readonly_grant;
 static grant_entry_v1_t *entries;
 
-static void map_grant_table(void)
-{
-    struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = TABLE_FRAMES };
-    unsigned long frames[TABLE_FRAMES];
-
-    set_xen_guest_handle(setup.frame_list, frames);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
-         setup.status == GNTST_okay);
-    entries = map_frames(frames, TABLE_FRAMES, PROT_RW, DOMID_SELF, NULL);
-    NEED(!IS_ERR(entries));
-}
-
 static void give_grants(void)
 {
-    map_grant_table();
+    entries = grant_frames(DOMID_SELF, TABLE_FRAMES);       /* the SDK keeps its own to itself */
     segments_grant = (grant_ref_t)grant_page(0, segments, true);
     data_grant = (grant_ref_t)grant_page(0, data, false);
     readonly_grant = (grant_ref_t)grant_page(0, data, true);

@@ -11,24 +11,12 @@
  * (requests that change under the back end), 365 (grants that cannot be mapped), 423 and 432
  * (unusual packets).
  */
+#include "../lib/other.h"
 #include "traffic.h"
 
 #define TABLE_FRAMES 8u
 
 grant_entry_v1_t *entries;
-
-/* A second mapping of the table that the SDK keeps to itself. */
-static void map_grant_table(void)
-{
-    struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = TABLE_FRAMES };
-    unsigned long frames[TABLE_FRAMES];
-
-    set_xen_guest_handle(setup.frame_list, frames);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
-         setup.status == GNTST_okay);
-    entries = map_frames(frames, TABLE_FRAMES, PROT_RW, DOMID_SELF, NULL);
-    NEED(!IS_ERR(entries));
-}
 
 bool closes(const char *backend)
 {
@@ -58,7 +46,7 @@ void test_main(void)
 
     if (!xs_available())
         test_skip("no XenStore");
-    map_grant_table();
+    entries = grant_frames(DOMID_SELF, TABLE_FRAMES);       /* the SDK keeps its own to itself */
     if (command_option("vanish", option, sizeof(option))) {
         disk_at_work();
         card_at_work();

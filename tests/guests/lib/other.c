@@ -323,41 +323,7 @@ void fill_page(uint64_t *page)
 
 /* ---- its grant table, of which the first frame is seen here ---- */
 
-static grant_entry_v1_t *table_of(const struct other *o)
-{
-    unsigned long frame = 0;
-    struct gnttab_setup_table setup = { .dom = o->id, .nr_frames = 1 };
-    void *va;
-
-    set_xen_guest_handle(setup.frame_list, &frame);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
-         setup.status == GNTST_okay);
-    va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
-    NEED(!IS_ERR(va));
-    return va;
-}
-
-void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn,
-                 unsigned int flags)
-{
-    grant_entry_v1_t *table = table_of(o);
-
-    table[ref] = (grant_entry_v1_t){ .flags = (uint16_t)flags,
-                                     .domid = to,
-                                     .frame = (uint32_t)mfn };
-    unmap_frames(table, 1);
-}
-
-uint16_t other_grant_flags(struct other *o, unsigned int ref)
-{
-    grant_entry_v1_t *table = table_of(o);
-    uint16_t flags = table[ref].flags;
-
-    unmap_frames(table, 1);
-    return flags;
-}
-
-uint64_t *grant_frames(domid_t domid, unsigned int count)
+void *grant_frames(domid_t domid, unsigned int count)
 {
     unsigned long frames[8];
     struct gnttab_setup_table setup = { .dom = domid, .nr_frames = count };
@@ -369,4 +335,24 @@ uint64_t *grant_frames(domid_t domid, unsigned int count)
     va = map_frames(frames, count, PROT_RW, domid, NULL);
     NEED(!IS_ERR(va));
     return va;
+}
+
+void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn,
+                 unsigned int flags)
+{
+    grant_entry_v1_t *table = grant_frames(o->id, 1);
+
+    table[ref] = (grant_entry_v1_t){ .flags = (uint16_t)flags,
+                                     .domid = to,
+                                     .frame = (uint32_t)mfn };
+    unmap_frames(table, 1);
+}
+
+uint16_t other_grant_flags(struct other *o, unsigned int ref)
+{
+    grant_entry_v1_t *table = grant_frames(o->id, 1);
+    uint16_t flags = table[ref].flags;
+
+    unmap_frames(table, 1);
+    return flags;
 }

@@ -94,8 +94,9 @@ void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mf
                  unsigned int flags);
 uint16_t other_grant_flags(struct other *o, unsigned int ref);
 
-/* The grant table of any domain, its first frames mapped here; unmap_frames(va, count). */
-uint64_t *grant_frames(domid_t domid, unsigned int count);
+/* The grant table of any domain, its first frames (8 at most) mapped here; unmap_frames(va,
+ * count). */
+void *grant_frames(domid_t domid, unsigned int count);
 
 /* Pages of the machine that are free; and wait until there are so many (Xen frees and scrubs in its
  * idle time). */
