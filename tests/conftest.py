@@ -72,10 +72,8 @@ class Watch:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report):
         if report.failed:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            why = crash.message.splitlines()[0][:300] if crash and crash.message else ""
-            print(f"\nFAILED in {report.when} after {report.duration:.0f} s: {report.nodeid}", why,
-                  sep="\n", flush=True)
+            print(f"\nFAILED in {report.when} after {report.duration:.0f} s: {report.nodeid}",
+                  again.said(report).partition("\n")[0][:300], sep="\n", flush=True)
 
     def ended(self, number, _frame):
         for nodeid, began in self.began.items():

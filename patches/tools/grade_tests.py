@@ -271,8 +271,7 @@ class Runner:
         import qmp
         qemu, seen = qmp.Monitor(monitor), []
         for _ in range(3):
-            registers = qemu.ask("human-monitor-command",
-                                 {"command-line": "info registers"})
+            registers = qemu.ask("human-monitor-command", {"command-line": "info registers"})
             rip = int(re.search(r"RIP=(\w+)", registers).group(1), 16)
             ring = int(re.search(r"CPL=(\d)", registers).group(1))
             program, who = ((self.tree / "build/domus.elf", "in the hypervisor"),

@@ -19,6 +19,12 @@ SIGNS = ("machine.TooLate", "Failed: Timeout >", "pexpect.exceptions.TIMEOUT",
          "subprocess.TimeoutExpired")
 
 
+def said(report):
+    """What a failed test's exception says; nothing where it has none."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message if crash and crash.message else ""
+
+
 class Late:
     """A plugin of pytest: which tests only ran out of time; none when others failed, too."""
 
@@ -28,8 +34,7 @@ class Late:
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            if crash and crash.message.startswith(SIGNS):
+            if said(report).startswith(SIGNS):
                 self.late.append(re.sub(r"@[\w-]+$", "", report.nodeid))      # its xdist group
             else:
                 self.wrong = True

@@ -2,8 +2,8 @@
 """QEMU's machine protocol (QMP: one JSON object a line on a socket).
 
 A machine that is just ending may leave a command without an answer, and stay: QEMU 7.2 can then
-wait for ever in monitor_cleanup() (seen in one of three runs that asked without a pause). So who
-asks waits a bounded time, and a machine's end is what its serial line says.
+wait for ever in monitor_cleanup() (seen ten times in some minutes of asking without a pause). So
+who asks waits a bounded time, and a machine's end is what its serial line says.
 """
 import json
 import socket
