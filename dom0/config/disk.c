@@ -399,14 +399,17 @@ static const char *same(const struct config_device *one, const struct config_dev
     return one->number == other->number ? config_of(struct config_disk, other)->vdev : NULL;
 }
 
+/* The target takes all that follows, but for a comma at the end: one that is its own is the one
+ * before that. */
 static void write(const struct config_device *device, char text[DEVICE_TEXT_BYTES])
 {
     const struct config_disk *disk = config_of(struct config_disk, device);
+    const char *target = disk->partition;
 
-    snprintf(text, DEVICE_TEXT_BYTES, "vdev=%s, access=%s, %s%s%starget=%s", disk->vdev,
+    snprintf(text, DEVICE_TEXT_BYTES, "vdev=%s, access=%s, %s%s%starget=%s%s", disk->vdev,
              disk->writable ? "rw" : "ro", disk->cdrom ? "devtype=cdrom, " : "",
-             disk->untrusted ? "untrusted, " : "", disk->no_discard ? "no-discard, " : "",
-             disk->partition);
+             disk->untrusted ? "untrusted, " : "", disk->no_discard ? "no-discard, " : "", target,
+             target[strlen(target) - 1] == ',' ? "," : "");
 }
 
 const struct device_syntax disk_syntax = {

@@ -18,17 +18,24 @@ __attribute__((format(printf, 2, 3))) static void add(struct out *out, const cha
 }
 
 /* In quotes; what would end them, or is a backslash, behind one. */
-static void add_string(struct out *out, const char *key, const char *value)
+static void add_quoted(struct out *out, const char *value)
 {
-    if (!*value) return;
-    add(out, "%s = \"", key);
+    add(out, "\"");
     for (; *value; value++) {
         if (*value == '\n' || *value == '\t')
             add(out, "\\%c", *value == '\n' ? 'n' : 't');
         else
             add(out, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
     }
-    add(out, "\"\n");
+    add(out, "\"");
+}
+
+static void add_string(struct out *out, const char *key, const char *value)
+{
+    if (!*value) return;
+    add(out, "%s = ", key);
+    add_quoted(out, value);
+    add(out, "\n");
 }
 
 static void add_number(struct out *out, const char *key, unsigned long value)
@@ -78,9 +85,10 @@ static void add_devices(struct out *out, const struct config *config)
         for (unsigned i = 0; i < devices->count; i++) {
             device_syntaxes[kind]->write(&devices->device[i], text);
             if (i)
-                add(out, ", '%s'", text);
+                add(out, ", ");
             else
-                add(out, "%s = [ '%s'", device_syntaxes[kind]->key, text);
+                add(out, "%s = [ ", device_syntaxes[kind]->key);
+            add_quoted(out, text);
         }
         if (devices->count)
             add(out, " ]\n");

@@ -65,6 +65,57 @@ static void configurations(void **state)
     same("name = 'r'\nkernel = 'k'\nvif = [ 'rate=333B/s@7ms', 'rate=1GB/s', 'rate=77Kb/s' ]\n");
 }
 
+/* What would end a string, or a word of a device, or begins an escape. */
+static void strange_names(void **state)
+{
+    same("name = 'a'\nkernel = 'k'\nvif = [ \"vifname=it's\", 'bridge=\"b\\\\n\"' ]\n");
+    same("name = 'a'\nkernel = 'k'\ndisk = [ \"phy:bob's,xvda,w\", 'phy:a\\\\tb,xvdb,w', "
+         "'vdev=xvdc,target=x,,', 'vdev=xvdd,target=y,z,,', 'vdev=xvde,target= \"' ]\n");
+}
+
+static uint64_t random_state;
+
+static unsigned below(unsigned limit)
+{
+    random_state = random_state * 6364136223846793005ul + 1442695040888963407ul;
+    return (unsigned)(random_state >> 33) % limit;
+}
+
+/* Up to that many characters, as they stand in a string. */
+static const char *characters(unsigned most)
+{
+    static const char *const all[] = { "a", "Z", "9", " ", ",", "=", "'", "\\\"", "\\\\", "\\t",
+                                       "\\n", "#", ";", "[", "]", "/", ":", "\xc3\xa4", "\t", "n" };
+    static char texts[8][128];
+    static unsigned next;
+    char *text = texts[next++ % ARRAY_SIZE(texts)];
+
+    *text = '\0';
+    for (unsigned i = below(most + 1); i > 0; i--)
+        strcat(text, all[below(ARRAY_SIZE(all))]);
+    return text;
+}
+
+/* Whatever is taken. */
+static void any_names(void **state)
+{
+    static struct config_warnings warnings;
+    unsigned taken = 0;
+    char text[2048];
+
+    for (random_state = 1; random_state && taken < 2000; ) {
+        snprintf(text, sizeof(text), "name = \"n%s\"\nkernel = \"k%s\"\nextra = \"%s\"\n"
+                 "disk = [ \"vdev=xvda,target=p%s\", \"phy:%s,xvdb,w\" ]\n"
+                 "vif = [ \"vifname=v%s,bridge=%s\" ]\n", characters(30), characters(30),
+                 characters(30), characters(12), characters(6), characters(6), characters(6));
+        if (config_parse(text, strlen(text), "", &first, &(struct problem){ .text = "" },
+                         &warnings))
+            continue;
+        same(text);
+        taken++;
+    }
+}
+
 /* No configuration is longer than the place for it. */
 static void the_longest(void **state)
 {
@@ -77,6 +128,9 @@ static void the_longest(void **state)
     memset(first.ramdisk, '\\', CONFIG_MAX_FILE);
     for (unsigned i = 0; i < CONFIG_MAX_VCPUS; i++)
         first.cpus[i] = first.cpus_soft[i] = 0x5555555555555555ul;
+    memset(config_of(struct config_disk, &first.devices[DEVICE_DISK].device[0])->partition, '"', 36);
+    memset(config_of(struct config_vif, &first.devices[DEVICE_VIF].device[0])->name, '"', 15);
+    memset(config_of(struct config_vif, &first.devices[DEVICE_VIF].device[0])->bridge, '"', 15);
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
         for (unsigned i = 1; i < CONFIG_MAX_DEVICES; i++)
             first.devices[kind].device[i] = first.devices[kind].device[0];
@@ -89,7 +143,8 @@ static void the_longest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(configurations), cmocka_unit_test(the_longest),
+        cmocka_unit_test(configurations), cmocka_unit_test(strange_names),
+        cmocka_unit_test(any_names),      cmocka_unit_test(the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
