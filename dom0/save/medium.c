@@ -8,7 +8,10 @@
 #include <pvguest/thread.h>
 
 #define ORDER 4u
-#define BUFFER (SAVE_PAGE << ORDER)     /* Bytes moved at a time; also what must be empty. */
+#define BUFFER (SAVE_PAGE << ORDER)     /* Bytes moved at a time. */
+#define LOOK (1u << 20)                 /* Must be empty: some file systems begin at 64 KiB. */
+/* In the first buffer's place while the rest is written: nothing is of worth there. */
+#define MARK "Domus: a guest is being saved here, or was and is not whole\n"
 
 struct medium {
     struct tape tape;
@@ -75,7 +78,7 @@ static int flush(struct medium *medium)
 
 /* --- bytes --- */
 
-/* The first buffer stays in memory: in its place there are zeroes until the end. */
+/* The first buffer stays in memory: in its place there is the mark until the end. */
 static int write_buffer(struct medium *medium)
 {
     uint64_t at = medium->at;
@@ -85,6 +88,7 @@ static int write_buffer(struct medium *medium)
     if (at) return transfer(medium, BLOCK_WRITE, at, medium->buffer, BUFFER);
     memcpy(medium->head, medium->buffer, BUFFER);
     memset(medium->buffer, 0, BUFFER);
+    memcpy(medium->buffer, MARK, sizeof(MARK));
     return transfer(medium, BLOCK_WRITE, 0, medium->buffer, BUFFER);
 }
 
@@ -185,19 +189,31 @@ static bool is_empty(const struct medium *medium)
     return true;
 }
 
-/* What is there is somebody's. */
-static int look(struct medium *medium, const char *target, bool over, struct problem *problem)
+/* -EEXIST: there is something, and it is no guest that was saved or is not whole. */
+static int look_at_all(struct medium *medium, bool *saved)
 {
     int error = read_buffer(medium);
 
+    *saved = !error && !memcmp(medium->buffer, XL_MAGIC, sizeof(((struct xl_header *)NULL)->magic));
+    if (error || *saved || !memcmp(medium->buffer, MARK, sizeof(MARK))) return error;
+    while (!error && is_empty(medium) && medium->at < MIN(LOOK / BLOCK_SECTOR,
+                                                          medium->disk->sectors))
+        error = read_buffer(medium);
+    return error || is_empty(medium) ? error : -EEXIST;
+}
+
+/* What is there is somebody's. */
+static int look(struct medium *medium, const char *target, bool over, struct problem *problem)
+{
+    bool saved;
+    int error = look_at_all(medium, &saved);
+
+    if (error == -EEXIST)
+        return problem_set(problem, error, "'%s' holds something that is no saved guest: write "
+                           "zeroes over its first %u KiB, if nobody wants it", target, LOOK / 1024);
     if (error)
         return problem_set(problem, error, "'%s' cannot be read: %s", target, errno_name(error));
-    if (is_empty(medium)) return 0;
-    if (memcmp(medium->buffer, XL_MAGIC, sizeof(((struct xl_header *)NULL)->magic)))
-        return problem_set(problem, -EEXIST, "'%s' holds something that is no saved guest: write "
-                           "zeroes over its first %u KiB, if nobody wants it", target,
-                           BUFFER / 1024);
-    if (over) return 0;
+    if (!saved || over) return 0;
     return problem_set(problem, -EEXIST, "'%s' holds a saved guest already: save -f writes over it",
                        target);
 }

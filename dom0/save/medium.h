@@ -11,8 +11,8 @@
 
 struct medium;
 
-/* What may be there already: nothing (its beginning is all zeroes), or, with `over`, a saved
- * guest. 0 or a negative errno and the problem; then nobody has it. */
+/* What may be there already: nothing (its first MiB is all zeroes), a guest that is not whole, or,
+ * with `over`, one that is. 0 or a negative errno and the problem; then nobody has it. */
 int medium_to_write(const char *target, bool over, struct medium **medium,
                     struct problem *problem);
 int medium_to_read(const char *target, struct medium **medium, struct problem *problem);
