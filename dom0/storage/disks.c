@@ -88,10 +88,12 @@ static bool taken_by_others(const struct claim *claim, bool writable)
            (claim != &whole_claim && (whole_claim.writers || (writable && whole_claim.readers)));
 }
 
-/* NULL: there is none of that name. */
-static struct claim *find_claim(const char *name, const struct gpt_partition **partition)
+/* NULL: there is none of that name, or (twice) more than one. */
+static struct claim *find_claim(const char *name, const struct gpt_partition **partition,
+                                bool *twice)
 {
-    *partition = names_whole(name) || no_table ? NULL : gpt_find(&table, name);
+    *twice = false;
+    *partition = names_whole(name) || no_table ? NULL : gpt_find(&table, name, twice);
     return *partition          ? &claims[*partition - table.partition]
            : names_whole(name) ? &whole_claim
                                : NULL;
@@ -100,11 +102,14 @@ static struct claim *find_claim(const char *name, const struct gpt_partition **p
 int disks_claim(const char *name, bool writable, struct blockdev **device, const char **why)
 {
     const struct gpt_partition *partition;
-    struct claim *claim = find_claim(name, &partition);
+    bool twice;
+    struct claim *claim = find_claim(name, &partition, &twice);
     int error;
 
     *why = no_table;
     if (!whole || (!claim && no_table)) return refused(-ENODEV);
+    *why = "the disk has two partitions of that name";
+    if (twice) return refused(-EINVAL);
     *why = "the disk has no partition of that name";
     if (!claim) return refused(-ENOENT);
     *why = "the disk is read-only";
@@ -127,7 +132,8 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
 void disks_release(const char *name, bool writable)
 {
     const struct gpt_partition *partition;
-    struct claim *claim = find_claim(name, &partition);
+    bool twice;
+    struct claim *claim = find_claim(name, &partition, &twice);
 
     if (!claim) return;
     claim->writers -= writable;

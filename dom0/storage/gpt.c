@@ -132,10 +132,15 @@ int gpt_load(const struct gpt_disk *disk, struct gpt *gpt)
     return error;
 }
 
-const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name)
+const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name, bool *twice)
 {
-    for (unsigned i = 0; i < gpt->count; i++)
-        if (!strcmp(gpt->partition[i].name, name))
-            return &gpt->partition[i];
-    return NULL;
+    const struct gpt_partition *found = NULL;
+
+    *twice = false;
+    for (unsigned i = 0; i < gpt->count && !*twice; i++)
+        if (!strcmp(gpt->partition[i].name, name)) {
+            *twice = found;
+            found = &gpt->partition[i];
+        }
+    return *twice ? NULL : found;
 }

@@ -34,7 +34,7 @@ struct gpt_disk {
 /* 0; -ENOENT: there is no table; -ENODEV: none is whole; or what `read` returned. */
 int gpt_load(const struct gpt_disk *disk, struct gpt *gpt);
 
-/* NULL: no partition of that name. */
-const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name);
+/* NULL: no partition of that name; or (twice) more than one, and nobody can say which is meant. */
+const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name, bool *twice);
 
 #endif

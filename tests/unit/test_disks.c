@@ -109,6 +109,15 @@ static void partition(unsigned index, const char *name, uint64_t first, uint64_t
     put_partition(sectors + 2 * 512 + index * 128, name, first, last);
 }
 
+static void seal_table(void)
+{
+    uint8_t *h = sectors + 512;
+
+    put(h + 88, crc(sectors + 1024, 128 * 128), 4);
+    put(h + 16, 0, 4);
+    put(h + 16, crc(h, 92), 4);
+}
+
 static void make_table(void)
 {
     uint8_t *h = sectors + 512;
@@ -123,8 +132,7 @@ static void make_table(void)
     put(h + 72, 2, 8);
     put(h + 80, 128, 4);
     put(h + 84, 128, 4);
-    put(h + 88, crc(sectors + 1024, 128 * 128), 4);
-    put(h + 16, crc(h, 92), 4);
+    seal_table();
 }
 
 /* --- tests, in this order --------------------------------------------------------------------- */
@@ -373,6 +381,25 @@ static void finished_transfers_have_turns(void **state)
     assert_int_equal(turns_of(0)->turns[TURN_DISK], 2);
 }
 
+/* Nobody can say which is meant; nor could a guest's data tell. */
+static void two_of_a_name(void **state)
+{
+    static const char *const names[][2] = { { "one", "one" }, { "\xe4", "\xf6" } };
+
+    for (unsigned i = 0; i < 2; i++) {
+        memset(sectors, 0, 34ul * 512);
+        make_table();
+        memset(sectors + 1024, 0, 256);
+        partition(0, names[i][0], 100, 199);
+        partition(1, names[i][1], 200, 7000);
+        seal_table();
+        disks_start(&disk);
+        assert_int_equal(disks_claim(i ? "?" : "one", false, &device, &why), -EINVAL);
+        assert_string_equal(why, "the disk has two partitions of that name");
+    }
+    assert_int_equal(disks_claim("one", false, &device, &why), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_window_ends_with_its_partition), cmocka_unit_test(transfers_that_wait),
         cmocka_unit_test(serial_numbers),
         cmocka_unit_test(finished_transfers_have_turns),
+        cmocka_unit_test(two_of_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
