@@ -73,7 +73,10 @@ def waiting(port):
 def entry(kernel):
     """The address of an ELF file's first instruction."""
     with open(kernel, "rb") as file:
-        return struct.unpack_from("<Q", file.read(32), 24)[0]
+        header = file.read(32)
+    if len(header) < 32:
+        raise host.Refused(f"{kernel} ends in its ELF header")
+    return struct.unpack_from("<Q", header, 24)[0]
 
 
 def for_gdb(path):

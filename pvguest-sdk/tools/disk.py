@@ -20,6 +20,7 @@ SECTOR = 512
 ENTRIES = 128
 ENTRY_SIZE = 128
 ENTRY_SECTORS = ENTRIES * ENTRY_SIZE // SECTOR
+MOST_MIB = 1 << 40
 ALIGN = 2048                                    # partitions begin on whole MiBs
 LINUX_DATA = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
 
@@ -46,14 +47,19 @@ def header(sectors, here, other, table_at, table_crc):
 def make_disk(out, partitions):
     """partitions: [(name, MiB, path or None)]. The image is sparse where nothing is written."""
     table, at = b"", ALIGN
-    starts = []
+    starts, names = [], [name for name, _, _ in partitions]
     if len(partitions) > ENTRIES:
         raise host.Refused(f"{len(partitions)} partitions; a disk has room for {ENTRIES}")
+    if len(set(names)) < len(names):
+        raise host.Refused(f"two partitions would be {max(names, key=names.count)}: who names it "
+                           "means one")
+    if sum(mib for _, mib, _ in partitions) > MOST_MIB:
+        raise host.Refused(f"a disk of more than {MOST_MIB} MiB is no file anywhere")
     for name, mib, _ in partitions:
         length = mib * 2048
         table += struct.pack("<16s16sQQQ72s", LINUX_DATA.bytes_le,
                              guid_of(name).bytes_le, at, at + length - 1, 0,
-                             name.encode("utf-16-le")[:72].ljust(72, b"\0"))
+                             name.encode("utf-16-le").ljust(72, b"\0"))
         starts.append(at)
         at += length
     table = table.ljust(ENTRIES * ENTRY_SIZE, b"\0")
@@ -70,9 +76,10 @@ def make_disk(out, partitions):
         for (name, mib, path), start in zip(partitions, starts):
             if path is None:
                 continue
-            data = host.file(path).read_bytes()
+            with open(host.file(path), "rb") as file:
+                data = file.read((mib << 20) + 1)
             if len(data) > mib << 20:
-                raise host.Refused(f"{path} ({len(data)} bytes) does not fit {name} ({mib} MiB)")
+                raise host.Refused(f"{path} does not fit {name} ({mib} MiB)")
             disk.seek(start * SECTOR)
             disk.write(data)
 
@@ -84,6 +91,9 @@ def partition(argument):
     if not name or not size.isdecimal() or not int(size):
         raise argparse.ArgumentTypeError(f"{argument!r} is not NAME=SIZE or NAME=SIZE:FILE, SIZE "
                                          f"in MiB")
+    if len(name) > 36 or not name.isascii() or not name.isprintable():
+        raise argparse.ArgumentTypeError(f"{name!r}: a partition's name has at most 36 characters, "
+                                         "of ASCII")
     return name, int(size), path or None
 
 

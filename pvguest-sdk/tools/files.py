@@ -44,10 +44,10 @@ class Disk:
         try:
             self.archive = pathlib.Path(self.make()).read_bytes()
             text = str(len(self.archive))
-        except host.Refused as problem:
-            text = f"error {problem}"
         except OSError as problem:
-            text = f"error {problem.filename or ''}: {problem.strerror}"
+            text = f"error {host.said(problem)}"
+        except Exception as problem:            # whoever asks waits for an answer
+            text = f"error {problem}"
         self.line = first_sector(text)
 
     def bytes_at(self, at, size):

@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -134,6 +135,12 @@ def words(text, count):
     return given
 
 
+def said(problem):
+    """An OSError for people: of which file, if of any."""
+    words = [problem.filename, problem.strerror or str(problem)]
+    return ": ".join(str(word) for word in words if word)
+
+
 def run(main):
     """A tool as a program."""
     name = os.path.basename(sys.argv[0])
@@ -141,7 +148,9 @@ def run(main):
         sys.exit(main())
     except Refused as problem:
         sys.exit(f"{name}: {problem}")
+    except subprocess.CalledProcessError as problem:
+        sys.exit(f"{name}: {problem.cmd[0]} has failed")        # it has said why
     except OSError as problem:
-        sys.exit(f"{name}: {problem.filename or ''}: {problem.strerror}")
+        sys.exit(f"{name}: {said(problem)}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ import pytest
 import archive
 import debugger
 import disk
+import files
 import host
 import iso
 import machine
@@ -119,6 +121,12 @@ def test_each_tool_says_what_it_does():
     ("disk.py OUT a=0", 2, "'a=0' is not NAME=SIZE"),
     ("disk.py OUT a=1:nowhere", 1, "disk.py: there is no file nowhere"),
     ("disk.py OUT a=1:BUILD/disk.img", 1, "does not fit a (1 MiB)"),
+    ("disk.py OUT a=1:/dev/zero", 1, "/dev/zero does not fit a (1 MiB)"),
+    ("disk.py OUT a=1 b=1 a=2", 1, "disk.py: two partitions would be a"),
+    (f"disk.py OUT {'n' * 36}=1 {'n' * 37}=1", 2, "a partition's name has at most 36 characters"),
+    ("disk.py OUT n\u00e4=1", 2, "a partition's name has at most 36 characters, of ASCII"),
+    ("disk.py OUT a=1 b=1099511627776", 1, "disk.py: a disk of more than 1099511627776 MiB"),
+    ("disk.py OUT a=1099511627776", 1, "disk.py: File too large"),
     ("iso.py OUT --hypervisor nowhere.elf", 1, "iso.py: there is no file nowhere.elf"),
     ("iso.py OUT", 2, "--hypervisor"),
     ("domus-run --build nowhere", 1, "domus-run: there is no folder nowhere: `make` builds into"),
@@ -244,6 +252,51 @@ def test_awkward_names_under_gdb(tmp_path):
                            f"domus symbols {debugger.for_gdb(kernel)}"],
                           capture_output=True, text=True)
     assert done.stdout.count(f'symbol table from file "{kernel}"') == 2 and not done.stderr
+
+
+STUBS = {
+    "qemu-system-x86_64": "#!/usr/bin/env python3\nimport socket, sys, time\n"
+                          "port = sys.argv[sys.argv.index('-gdb') + 1].split(':')[2]\n"
+                          "listener = socket.create_server(('127.0.0.1', int(port)))\n"
+                          "time.sleep(1000)\n",
+    "gdb": "#!/bin/sh\nprintf '%s\\n' \"$@\"\n"}
+
+
+@pytest.mark.parametrize("xen", ([], ["--xen"]), ids=("domus", "xen"))
+def test_gdb_has_the_kernel_that_is_in_a_bzimage(tmp_path, xen):
+    """Its entry, and not what a packed one has in that place."""
+    elf = (ROOT / machine.BUILD / "guests/hello.elf").read_bytes()
+    packed = tmp_path / "vmlinuz"
+    packed.write_bytes(bytes(0x1f1) + b"\3" + bytes(16) + b"HdrS\x0f\2" + bytes(64) +
+                       struct.pack("<II", 0, len(elf)) +
+                       bytes(4 * 512 - 0x250) + elf)
+    build = tmp_path / "build"
+    build.mkdir()
+    for path in (ROOT / machine.BUILD).glob("*.elf"):
+        (build / path.name).symlink_to(path)
+    (build / "disk.img").write_bytes(bytes(1 << 20))
+    (build / "peer").mkdir()
+    shutil.copy(build / "domus.elf", build / "peer/xen.elf")
+    for name, text in STUBS.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.run([sys.executable, TOOLS / "domus-run", "--build", build, "--gdb", *xen,
+                           "--bare", packed], capture_output=True, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL,
+                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert f"hbreak *{struct.unpack_from('<Q', elf, 24)[0]:#x}\n" in said.stdout, said.stderr
+    assert "unpacked.elf" in said.stdout
+
+
+def test_what_cannot_be_read_anew_is_said(tmp_path):
+    """Whoever waits for the archive hears why there is none, whatever it was."""
+    def fail():
+        raise failure
+    found = files.Disk(tmp_path / "files", fail)
+    for failure, words in ((host.Refused("no\nfile"), "no file"), (ValueError("x"), "x"),
+                           (FileNotFoundError(2, "gone", "a"), "a: gone"), (OSError("odd"), "odd")):
+        assert found.bytes_at(0, 512) == b"domus-files 1 error " + words.encode() + b"\n" + \
+            bytes(512 - 21 - len(words))
 
 
 def test_grub_without_its_modules(tmp_path, monkeypatch):

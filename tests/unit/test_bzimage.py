@@ -33,7 +33,8 @@ def by_program(name):
     return pack
 
 
-PACK = {"gzip": lambda data: gzip.compress(data) + SIZE,
+# gzip's own size is the one that is in its last four bytes
+PACK = {"gzip": gzip.compress,
         "bzip2": lambda data: bz2.compress(data) + SIZE,
         "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE) + SIZE,
         "xz": lambda data: lzma.compress(data) + SIZE,
@@ -61,12 +62,23 @@ def test_the_oldest_form():
     assert bzimage.elf_of(bytes(old)) == KERNEL
 
 
+def middle(packer):
+    packed = bytearray(PACK[packer](KERNEL))
+    packed[20:60] = b"\xff" * 40
+    return image(bytes(packed))
+
+
 @pytest.mark.parametrize("broken, sentence", [
-    (image(b"", version=0x207), "protocol 2.07"), (image(b"")[:0x24c], "protocol 2.15"),
+    (image(b"", version=0x207), "protocol 2.07"), (image(b"")[:0x24c], "ends in its header"),
+    (image(b"")[:0x206], "ends in its header"),
     (image(PACK["gzip"](KERNEL), length=1 << 20), "cut off"), (image(b"\x89LZO" * 9), "89 4c 5a"),
     (image(PACK["gzip"](KERNEL)[:-90] + bytes(90)), "damaged"),
     (image(PACK["xz"](KERNEL)[:40] + bytes(90)), "damaged"),
-], ids=["old", "short", "longer", "unknown", "end", "middle"])
+    *((middle(packer), "damaged") for packer in ("gzip", "bzip2", "xz")),
+    *((image(PACK[packer](KERNEL)[:-20]), "damaged") for packer in ("gzip", "bzip2", "lzma", "xz")),
+    *((image(PACK[packer](b"no kernel" * 99)), "no ELF file") for packer in ("gzip", "xz")),
+], ids=["old", "short", "shorter", "longer", "unknown", "end", "middle", "gzip", "bzip2", "xz",
+        "gzip-ends", "bzip2-ends", "lzma-ends", "xz-ends", "gzip-other", "xz-other"])
 def test_what_is_broken(broken, sentence):
     with pytest.raises(host.Refused, match=sentence):
         bzimage.elf_of(broken)
