@@ -141,12 +141,12 @@ static int key_extra(struct taking *taking, const struct setting *setting)
 
 static int key_memory(struct taking *taking, const struct setting *setting)
 {
-    return want_number(taking, setting, 1, 1024 * 1024, &taking->config->memory_mib);
+    return want_number(taking, setting, 1, CONFIG_MOST_MIB, &taking->config->memory_mib);
 }
 
 static int key_maxmem(struct taking *taking, const struct setting *setting)
 {
-    return want_number(taking, setting, 1, 1024 * 1024, &taking->config->maxmem_mib);
+    return want_number(taking, setting, 1, CONFIG_MOST_MIB, &taking->config->maxmem_mib);
 }
 
 static int key_vcpus(struct taking *taking, const struct setting *setting)

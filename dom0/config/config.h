@@ -22,6 +22,7 @@
 #define CONFIG_MAX_NAME 63u
 #define CONFIG_MAX_FILE 256u            /* A name in the boot archive. */
 #define CONFIG_MAX_EXTRA 1023u          /* start_info's command line holds so many characters. */
+#define CONFIG_MOST_MIB (1024ul * 1024)
 #define CONFIG_USUAL_MIB 32u            /* As Xen's libxl has it. */
 
 /* Of values that turn out to be wrong when their guest is made; a device's stands in the device. */

@@ -94,6 +94,8 @@ static int set_most(struct domain *domain, unsigned long kib, struct problem *pr
     struct xen_domctl_getdomaininfo info;
     int error = domain_get_info(domain->domid, &info);
 
+    if (kib > CONFIG_MOST_MIB * 1024)           /* Else it is saved, and never restored. */
+        return problem_set(problem, -EINVAL, "a guest has %lu MiB at most", CONFIG_MOST_MIB);
     if (!error && kib < info.tot_pages * (PAGE_BYTES / 1024))
         return problem_set(problem, -EINVAL, "'%s' has more than that now; mem-set first",
                            domain->config.name);

@@ -69,6 +69,10 @@ void boot_main(uint32_t multiboot_info)
     if (boot_info.line_cut)
         log_warn("a command line is cut behind its character %zu",
                  sizeof(boot_info.command_line) - 1);
+    if (boot_info.map_cut)
+        log_warn("the firmware's memory map is cut behind its region %u", BOOT_MAX_REGIONS);
+    if (boot_info.module_count > 2)
+        log_warn("GRUB's modules behind dom0's kernel and its archive are of no use");
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();
     memory_init(&boot_info);

@@ -22,13 +22,18 @@ struct map_entry { uint64_t base, length; uint32_t type, reserved; };
 static void read_map(const struct tag *t)
 {
     const struct { uint32_t entry_size, version; } *head = (const void *)t->data;
+    uint32_t left = t->size - MIN(t->size, (uint32_t)(sizeof(*t) + sizeof(*head)));
+    const uint8_t *at = t->data + sizeof(*head);
 
-    for (uint32_t at = 8; at + head->entry_size <= t->size - 8; at += head->entry_size) {
+    if (head->entry_size < sizeof(struct map_entry)) return;
+    for (; left >= head->entry_size; at += head->entry_size, left -= head->entry_size) {
         struct map_entry e;
 
-        memcpy(&e, t->data + at, sizeof(e));
-        if (boot_info.region_count == BOOT_MAX_REGIONS || e.length == 0)
+        memcpy(&e, at, sizeof(e));
+        if (e.length == 0)
             continue;
+        boot_info.map_cut = boot_info.region_count == BOOT_MAX_REGIONS;
+        if (boot_info.map_cut) return;
         boot_info.regions[boot_info.region_count++] = (struct region){ e.base, e.base + e.length,
                                                                        e.type };
     }
@@ -57,11 +62,13 @@ static void read_module(const struct tag *t)
 
 void multiboot_read(uint32_t info_address)
 {
-    const uint8_t *p = (const uint8_t *)(DIRECTMAP_VIRT + info_address),
-                  *end = p + *(const uint32_t *)(const void *)p;
+    const uint8_t *info = (const uint8_t *)(DIRECTMAP_VIRT + info_address);
+    uint64_t size = *(const uint32_t *)(const void *)info;
     const struct tag *t;
 
-    for (p += 8; p < end && (t = (const void *)p)->type != TAG_END; p += ROUND_UP(t->size, 8u)) {
+    for (uint64_t at = 8; at + sizeof(*t) <= size; at += ROUND_UP((uint64_t)t->size, 8)) {
+        t = (const void *)(info + at);
+        if (t->type == TAG_END || t->size < sizeof(*t) || t->size > size - at) return;
         switch (t->type) {
         case TAG_COMMAND_LINE:
             copy_line(boot_info.command_line, (const char *)t->data,
@@ -70,7 +77,8 @@ void multiboot_read(uint32_t info_address)
         case TAG_MEMORY_MAP: read_map(t); break;
         case TAG_MODULE: read_module(t); break;
         case TAG_ACPI_OLD: case TAG_ACPI_NEW:
-            memcpy(boot_info.rsdp, t->data, MIN(t->size - 8, (uint32_t)sizeof(boot_info.rsdp)));
+            memcpy(boot_info.rsdp, t->data,
+                   MIN(t->size - sizeof(*t), sizeof(boot_info.rsdp)));
             boot_info.have_rsdp = true;
             break;
         default: break;

@@ -170,6 +170,10 @@ void acpi_init(const void *rsdp)
     wide = get(rsdp, 15, 1) >= 2 && get(rsdp, 24, 8) != 0;
     address = get(rsdp, wide ? 24 : 16, wide ? 8 : 4);
     root = at(address);
+    if (address == 0 || address >= 4ul << 30) {
+        log_warn("the ACPI tables are not below 4 GiB (%lx): as with acpi=off", address);
+        return;
+    }
     for (size_t o = sizeof(*root); o < root->length; o += wide ? 8 : 4)
         read_table(get(root, o, wide ? 8 : 4));
 }

@@ -183,6 +183,17 @@ static void the_pointer_is_looked_for(void **state)
     }
 }
 
+/* What is not mapped, or nowhere: as if there were none, and it is said. */
+static void a_root_out_of_reach(void **state)
+{
+    point(2, ROOT, FAR);
+    assert_int_equal(lapic_after(rsdp), untouched.lapic_address);
+    assert_int_equal(warnings, 1);
+    point(0, 0, 0);
+    assert_int_equal(lapic_after(rsdp), untouched.lapic_address);
+    assert_int_equal(warnings, 2);
+}
+
 /* The wide root, if there is one, of a revision that knows it. */
 static void two_roots(void **state)
 {
@@ -478,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(without_any, set_up),
         cmocka_unit_test_setup(the_pointer_is_looked_for, set_up),
+        cmocka_unit_test_setup(a_root_out_of_reach, set_up),
         cmocka_unit_test_setup(two_roots, set_up),
         cmocka_unit_test_setup(processors, set_up),
         cmocka_unit_test_setup(controllers_and_lines, set_up),

@@ -227,6 +227,9 @@ msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
 msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
+multiboot.sources := hypervisor/boot/multiboot.c pvguest-sdk/lib/memory.c
+multiboot.cflags := -include tests/unit/sdk_names.h -DDOMUS_LIB_LAYOUT_H \
+    -include tests/unit/layout_host.h
 netback.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
