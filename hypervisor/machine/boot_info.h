@@ -24,9 +24,8 @@ struct module { uint64_t start, end; char line[1024]; };
 
 struct boot_info {
     char command_line[1024];
-    /* It, or a module's, was longer than there is room for. */
-    bool line_cut;
-    bool map_cut;                       /* The firmware's map has more regions. */
+    /* It, or a module's, was longer than there is room for; so was the firmware's map. */
+    bool line_cut, map_cut;
     uint32_t region_count, module_count;
     struct region regions[BOOT_MAX_REGIONS];                /* the firmware's map, sorted */
     struct module modules[BOOT_MAX_MODULES];

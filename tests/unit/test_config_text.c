@@ -120,6 +120,8 @@ static void any_names(void **state)
 static void the_longest(void **state)
 {
     char written[CONFIG_TEXT_BYTES];
+    struct config_disk *disk;
+    struct config_vif *vif;
 
     read_into(&first, "name = 'a'\nkernel = 'k'\nmaxvcpus = 32\n"
                       "disk = [ 'phy:data,xvda,w' ]\nvif = [ 'mac=00:16:3e:00:00:09' ]\n");
@@ -128,9 +130,11 @@ static void the_longest(void **state)
     memset(first.ramdisk, '\\', CONFIG_MAX_FILE);
     for (unsigned i = 0; i < CONFIG_MAX_VCPUS; i++)
         first.cpus[i] = first.cpus_soft[i] = 0x5555555555555555ul;
-    memset(config_of(struct config_disk, &first.devices[DEVICE_DISK].device[0])->partition, '"', 36);
-    memset(config_of(struct config_vif, &first.devices[DEVICE_VIF].device[0])->name, '"', 15);
-    memset(config_of(struct config_vif, &first.devices[DEVICE_VIF].device[0])->bridge, '"', 15);
+    disk = config_of(struct config_disk, &first.devices[DEVICE_DISK].device[0]);
+    vif = config_of(struct config_vif, &first.devices[DEVICE_VIF].device[0]);
+    memset(disk->partition, '"', sizeof(disk->partition) - 1);
+    memset(vif->name, '"', sizeof(vif->name) - 1);
+    memset(vif->bridge, '"', sizeof(vif->bridge) - 1);
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
         for (unsigned i = 1; i < CONFIG_MAX_DEVICES; i++)
             first.devices[kind].device[i] = first.devices[kind].device[0];
