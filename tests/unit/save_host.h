@@ -112,7 +112,7 @@ static void give(unsigned long mfn, uint64_t pfn)
 static int populate(struct guest *guest, unsigned long *frames, unsigned count)
 {
     assert_true(count && count <= 64);
-    if (populated + count > most) return -ENOMEM;
+    if (populated + count > most || next_frame + count > FRAMES) return -ENOMEM;
     populated += count;
     for (unsigned i = 0; i < count; i++) {
         give(next_frame, frames[i]);

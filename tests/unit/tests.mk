@@ -289,6 +289,8 @@ scan_fuzz.libraries := $(SCAN_LIBRARIES)
 save.sources := dom0/save/write.c dom0/save/write_pages.c dom0/save/digest.c dom0/save/rounds.c \
     dom0/save/read.c dom0/save/read_pages.c dom0/save/pins.c dom0/save/file.c dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+save_fuzz.sources := $(save.sources)
+save_fuzz.cflags := $(save.cflags)
 save_live.sources := $(save.sources)
 save_live.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 save_lies.sources := $(save.sources)
