@@ -63,7 +63,7 @@ fetch_peer() {
         return 1
     fi
     (cd "$peer" && dpkg -x xen-hypervisor-4.17-amd64_*.deb unpacked &&
-        gzip -dc unpacked/boot/xen-4.17-amd64.gz >xen.elf)
+        gzip -dc unpacked/boot/xen-4.17-amd64.gz >xen.elf.new && mv xen.elf.new xen.elf)
 }
 
 case "${1:-install}" in

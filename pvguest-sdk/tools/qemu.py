@@ -153,7 +153,7 @@ def accelerator(boot, kept):
     """KVM only where it really runs the hypervisor: some machines have a /dev/kvm that cannot.
     boot: QEMU's options that say from where; kept: the file that remembers the answer."""
     kept = pathlib.Path(kept)
-    if kept.exists():
+    if kept.exists() and kept.read_text().strip() in ("kvm", "tcg"):
         return kept.read_text().strip()
     accel = "tcg"
     if os.access("/dev/kvm", os.R_OK | os.W_OK):

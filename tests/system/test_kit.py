@@ -299,6 +299,18 @@ def test_what_cannot_be_read_anew_is_said(tmp_path):
             bytes(512 - 21 - len(words))
 
 
+def test_real_xen_is_whole_or_not_there(tmp_path):
+    """What a disk that was full has left is not taken for it the next time."""
+    for name, does in (("apt-get", "exit 0"), ("dpkg", "exit 0"), ("sudo", "exit 0"),
+                       ("gzip", "echo a part; exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    for _ in range(2):
+        done = subprocess.run(["sh", TOOLS / "deps.sh", "peer", tmp_path / "peer"],
+                              env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        assert done.returncode == 1 and not (tmp_path / "peer/xen.elf").exists()
+
+
 def test_grub_without_its_modules(tmp_path, monkeypatch):
     tool = tmp_path / "grub-mkimage"
     tool.write_text("#!/bin/sh\necho \"error: cannot open /usr/lib/grub/i386-pc/moddep.lst\"\n"
@@ -319,6 +331,7 @@ def test_kvm_is_used_where_it_works(tmp_path, monkeypatch, does, seconds, accele
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(qemu.os, "access", lambda *_: True)
     monkeypatch.setattr(qemu, "PROBE_SECONDS", seconds)
+    (tmp_path / "accel").write_text("")         # as who was interrupted leaves it
     assert qemu.accelerator([], tmp_path / "accel") == accelerator
     machine_here.unlink()
     # which is remembered
