@@ -287,11 +287,12 @@ do-lives: do-find-pytest all peer linux rig
 	@DOMUS_CYCLES=20 DOMUS_MOVES=10 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  $(PYTEST) -s $(LIVES) $(TESTS)
 do-soak: do-find-pytest all peer linux newest rig do-scanner $(COMPARED) \
-         $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
+         $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz save_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
 	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
+	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/save_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
 	  DOMUS_MISTAKES=1 DOMUS_MOVES=10 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
