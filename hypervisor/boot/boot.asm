@@ -9,7 +9,6 @@
 ;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (memory/paging.c
 ;                                                    gives them their permissions)
 
-%define IMAGE_VIRT 0xffff828000000000
 %define MULTIBOOT2_MAGIC   0xe85250d6
 %define MULTIBOOT2_LOADED  0x36d76289
 %define PTE_TABLE  0x003            ; present, writable
