@@ -50,9 +50,9 @@ size_t limit_attached(struct limit *limit, size_t bytes, uint64_t now)
 {
     int64_t level = bucket_level(&limit->attached, now);
 
+    /* Never below 0: it is spent here only, and never more than there is. */
     if (level < (int64_t)bytes)
-        bytes = (size_t)
-            level; /* Never below 0: it is spent here only, and never more than there is. */
+        bytes = (size_t)level;
     bucket_spend(&limit->attached, bytes, now);
     return bytes;
 }

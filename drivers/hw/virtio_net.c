@@ -176,9 +176,9 @@ static int set_up(struct virtio_net *card, struct pci_device *pci)
 {
     int error = virtio_start(&card->virtio, pci, F_MAC | VIRTIO_F_EVENT_INDEX);
 
+    /* a bridge that invents addresses would confuse its neighbours */
     if (!error && !(card->virtio.features & F_MAC))
-        error = refused(
-            -EOPNOTSUPP); /* a bridge that invents addresses would confuse its neighbours */
+        error = refused(-EOPNOTSUPP);
     if (!error)
         error = pci_interrupt_open(pci, 0, &card->interrupt, interrupt, card);
     if (!error)

@@ -9,7 +9,6 @@
 ;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (memory/paging.c
 ;                                                    gives them their permissions)
 
-%define IMAGE_VIRT 0xffff828000000000
 %define MULTIBOOT2_MAGIC   0xe85250d6
 %define MULTIBOOT2_LOADED  0x36d76289
 %define PTE_TABLE  0x003            ; present, writable
@@ -48,8 +47,7 @@ multiboot_header:
 .end:
 
 global boot_start
-boot_start:
-    cli
+boot_start:                         ; interrupts are off (multiboot2)
     cld
     cmp eax, MULTIBOOT2_LOADED
     jne .stop
@@ -143,15 +141,14 @@ enable_long_mode:
     rdmsr
     or eax, 1 << 8 | 1 << 11        ; LME, NXE
     wrmsr
-    mov eax, 0x80010023             ; PG WP NE MP PE
+    mov eax, 0x80000001             ; PG PE; the rest comes there, too
     mov cr0, eax
     ret
 
 align 8
 boot_gdt:
     dq 0
-    dq 0x00af9a000000ffff           ; 8: 64-bit code
-    dq 0x00cf92000000ffff           ; 16: data
+    dq 0x00af9a000000ffff           ; 8: 64-bit code; cpu_init has the rest
 global boot_gdt_pointer
 boot_gdt_pointer:
     dw $ - boot_gdt - 1

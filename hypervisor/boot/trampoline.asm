@@ -12,9 +12,7 @@ extern enable_long_mode, boot_gdt_pointer, ap_main, ap_stack, hv_cr3
 section .boot progbits alloc exec nowrite align=4096
 bits 16
 trampoline_start:
-    xor ax, ax
-    mov ds, ax
-    o32 lgdt [AT(.gdt_pointer)]
+    lgdt [AT(.gdt_pointer)]         ; DS is 0 since INIT
     mov eax, 1
     mov cr0, eax
     jmp dword 8:AT(.protected)

@@ -210,12 +210,14 @@ static void own_holes(const struct boot_info *info)
 {
     for (uint64_t n = 0; n < max_frame; n++)
         own_by(MFN(n), &special_io, 0);
-    for (uint32_t r = 0; r < info->region_count; r++)
-        if (info->regions[r].type == 1)
-            for (uint64_t n =
-                     ROUND_UP(MAX(info->regions[r].start, LOW_MEMORY), PAGE_SIZE) >> PAGE_SHIFT;
-                 n < info->regions[r].end >> PAGE_SHIFT && n < max_frame; n++)
-                own_by(MFN(n), NULL, 0);
+    for (uint32_t r = 0; r < info->region_count; r++) {
+        const struct region *ram = &info->regions[r];
+        uint64_t first = ROUND_UP(MAX(ram->start, LOW_MEMORY), PAGE_SIZE) >> PAGE_SHIFT,
+                 end = MIN(ram->end >> PAGE_SHIFT, max_frame);
+
+        for (uint64_t n = first; n < end && ram->type == 1; n++)
+            own_by(MFN(n), NULL, 0);
+    }
 }
 
 static void make_m2p(void)

@@ -269,13 +269,17 @@ class Runner:
     def where(self, monitor, elf):
         """Where a machine hangs that says nothing: three looks at its instruction pointer."""
         import qmp
-        qemu, seen = qmp.Monitor(monitor), []
-        for _ in range(3):
-            registers = qemu.ask("human-monitor-command", {"command-line": "info registers"})
-            rip = int(re.search(r"RIP=(\w+)", registers).group(1), 16)
-            ring = int(re.search(r"CPL=(\d)", registers).group(1))
-            program, who = ((self.tree / "build/domus.elf", "in the hypervisor"),
-                            (elf, "in the guest"))[ring != 0]
-            seen.append(f"{who}, {self.place(program, rip)}")
+        seen, registers = [], ""
+        try:
+            qemu = qmp.Monitor(monitor)
+            for _ in range(3):
+                registers = qemu.ask("human-monitor-command", {"command-line": "info registers"})
+                rip = int(re.search(r"RIP=(\w+)", registers).group(1), 16)
+                ring = int(re.search(r"CPL=(\d)", registers).group(1))
+                program, who = ((self.tree / "build/domus.elf", "in the hypervisor"),
+                                (elf, "in the guest"))[ring != 0]
+                seen.append(f"{who}, {self.place(program, rip)}")
+        except qmp.NoAnswer as problem:
+            seen.append(f"where QEMU does not say ({problem})")
         halted = " (its CPU waits for an interrupt)" if "HLT=1" in registers else ""
         return "\n".join(dict.fromkeys(seen)) + halted

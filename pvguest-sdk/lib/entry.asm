@@ -217,11 +217,9 @@ return_to_frame:                                ; void return_to_frame(struct tr
         mov     rsp, rdi
         test    byte [rsp + F_CS], 3
         jnz     to_user_at_once                 ; below such a frame there need be no stack
-        jmp     return_from_frame.within_kernel
 return_from_frame:
         test    byte [rsp + F_CS], 3
         jnz     to_user
-.within_kernel:
         ; single steps (TF) would stop behind our ret for ever, RF would be lost: for debuggers, the
         ; long way
         test    dword [rsp + F_RFLAGS], 0x10100

@@ -79,8 +79,9 @@ struct machine_ops {
      * platform wants to see each access; then load() and store() are called. `write` asks for
      * somewhere to write, and is asked once before any number of writes; the answers for reading
      * and writing are the same place, or the one for writing is NULL. The walker sets accessed and
-     * dirty bits in page tables in the place for reading. When an answer changes (a page is
-     * watched from now on), call tlb_flush(): the TLB keeps what it was told. */
+     * dirty bits in page tables, and asks for somewhere to write: where that is NULL, no table is.
+     * When an answer changes (a page is watched from now on), call tlb_flush(): the TLB keeps what
+     * it was told. */
     uint8_t *(*memory)(struct vcpu *vcpu, uint64_t physical, bool write);
     /* `size` is 1 to 8 bytes, none of another page. Where nothing is: all ones, and no effect. */
     uint64_t (*load)(struct vcpu *vcpu, uint64_t physical, unsigned int size);

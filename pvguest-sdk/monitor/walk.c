@@ -41,17 +41,18 @@ static inline bool reserved_bits(const struct vcpu *vcpu, uint64_t entry, unsign
     return level == 4 || (entry & ENTRY_ADDRESS & ((1ull << shift_at(level)) - 1) & ~(1ull << 12));
 }
 
-static void descend(struct vcpu *vcpu, struct way *way, uint64_t entry)
+/* `write`: bits will be set there. */
+static void descend(struct vcpu *vcpu, struct way *way, uint64_t entry, bool write)
 {
     way->level--;
     way->above = entry & (ENTRY_TOGETHER | ENTRY_NX);
-    way->table = vcpu->ops->memory(vcpu, entry & ENTRY_ADDRESS, false);
+    way->table = vcpu->ops->memory(vcpu, entry & ENTRY_ADDRESS, write);
 }
 
-static void set_out(struct vcpu *vcpu, struct way *way)
+static void set_out(struct vcpu *vcpu, struct way *way, bool write)
 {
     way->level = 5;
-    descend(vcpu, way, (vcpu->cr3 & ENTRY_ADDRESS) | ENTRY_TOGETHER);
+    descend(vcpu, way, (vcpu->cr3 & ENTRY_ADDRESS) | ENTRY_TOGETHER, write);
 }
 
 static inline uint8_t *slot_on(const struct way *way)
@@ -91,7 +92,7 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct transl
     *page = (struct translation){ (uint32_t)linear, 0, ENTRY_TOGETHER | ENTRY_DIRTY };
     if (!(vcpu->cr0 & CR0_PG)) return true;
     if (!is_canonical(linear)) return raise_with(vcpu, VECTOR_GP, 0);
-    for (set_out(vcpu, &way);; descend(vcpu, &way, entry)) {
+    for (set_out(vcpu, &way, true);; descend(vcpu, &way, entry, true)) {
         slots[way.level] = slot_on(&way);
         if (!look(vcpu, &way, &entry))
             return page_fault(vcpu, linear, access,
@@ -112,8 +113,8 @@ uint64_t peek(struct vcpu *vcpu, uint64_t linear, struct way *way)
     uint64_t entry;
 
     if (!way->level || (way->linear ^ linear) >> shift_at(way->level + 1))
-        set_out(vcpu, way);
-    for (way->linear = linear; look(vcpu, way, &entry); descend(vcpu, way, entry))
+        set_out(vcpu, way, false);
+    for (way->linear = linear; look(vcpu, way, &entry); descend(vcpu, way, entry, false))
         if (is_last(way, entry)) return entry;
     return 0;
 }

@@ -100,7 +100,8 @@ def test_without_acpi_the_prompt_hears():
 
 
 @pytest.mark.parametrize("cpu, missing",
-                         (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
+                         (("qemu32", "long mode"), ("max,xlevel=0x80000000", "long mode"),
+                          ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
 def test_a_processor_that_will_not_do(cpu, missing):
     domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu, grub=True)
     with machine.Machine("machines-" + cpu.replace(",", ""), hypervisor=domus, modules=[]) as box:

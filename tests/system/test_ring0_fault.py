@@ -73,3 +73,12 @@ def test_a_fault_while_telling_of_one(tmp_path):
         box.listen(3)
         assert "in the hypervisor" not in box.tail(20).split("in the hypervisor",
                                                              1)[1], box.tail(20)
+
+
+@pytest.mark.parametrize("place", ["0xffff830000008000", "&boot_stacks"],
+                         ids=["direct-map", "image"])
+def test_data_is_not_executed(tmp_path, place):
+    """What lies in the direct map of all memory, or in what of the image may be written."""
+    with stopped_at("guest_trap", tmp_path, f"set $rip = {place}") as box:
+        box.expect(r"exception 14 \(error code 11, ")          # present, and fetched from
+        box.expect("HYPERVISOR PANIC")

@@ -38,6 +38,6 @@ class Monitor:
                 if "return" in (answer := json.loads(line)):
                     return answer["return"]
                 assert "error" not in answer, answer
-        except OSError as error:
+        except (OSError, ValueError) as error:          # also a line that it did not end
             raise NoAnswer(f"{command}: {error!r}") from error
         raise NoAnswer(f"{command}: QEMU has hung up")

@@ -141,6 +141,38 @@ static void walks_set_accessed_and_dirty(void **state)
     assert_int_equal(get(vcpu, TABLE + 8 * 3), DATA | P | U);
 }
 
+/* Or the platform would not know: code may lie beside entries. Who peeks asks for reading alone. */
+static uint64_t asked_to_write, asked_to_read;  /* for a page of tables: a bit each */
+static uint8_t *asked(struct vcpu *asking, uint64_t physical, bool write)
+{
+    static const uint64_t tables[] = { PML4, PDPT, DIRECTORY, TABLE };
+
+    for (unsigned i = 0; i < 4; i++)
+        if (physical == tables[i])
+            *(write ? &asked_to_write : &asked_to_read) |= 1 << i;
+    return host_memory(asking, physical, write);
+}
+static void walks_ask_for_tables_to_write_to(void **state)
+{
+    struct machine_ops ops = host_ops;
+    struct translation page;
+
+    ops.memory = asked;
+    start(0);
+    map(DATA | P | W | U);
+    vcpu->ops = &ops;
+    asked_to_write = asked_to_read = 0;
+    told_anew(AT_4K + 0x3000);
+    assert_int_equal(asked_to_write, 0);
+    assert_int_equal(asked_to_read, 15);
+    assert_true(walk(vcpu, AT_4K + 0x3000, ACCESS_READ, &page));
+    assert_int_equal(asked_to_write, 15);
+    machine.watched = DIRECTORY;                /* none that it may write to: no table */
+    assert_false(walk(vcpu, AT_4K + 0x3000, ACCESS_READ, &page));
+    assert_int_equal(vcpu->fault.error, 0);
+    vcpu->ops = &host_ops;
+}
+
 static void walks_refuse(void **state)
 {
     static const struct {
@@ -443,6 +475,7 @@ int main(void)
         cmocka_unit_test(who_peeks_changes_nothing),
         cmocka_unit_test(who_peeks_goes_on_where_he_is),
         cmocka_unit_test(walks_set_accessed_and_dirty),
+        cmocka_unit_test(walks_ask_for_tables_to_write_to),
         cmocka_unit_test(walks_refuse),
         cmocka_unit_test(walks_refuse_reserved_bits_and_odd_addresses),
         cmocka_unit_test(translations_are_kept_until_invalidated),
