@@ -59,8 +59,9 @@ $(SDK)/pvguest.pc: pvguest-sdk/pvguest.pc.in pvguest-sdk/include/abi/version.h \
 	  -e 's|@LIBS@|$(patsubst --%,-Wl$(comma)--%,$(SDK_LDFLAGS))|' $< > $@
 	$(call remember,$(SDK_CFLAGS) $(SDK_LDFLAGS))
 
-# The installed dom0 finds the SDK's examples in its archive.
-SDK_EXAMPLES := $(EXAMPLES:%=$(B)/archive/%.elf) $(wildcard pvguest-sdk/examples/*.cfg)
+# The installed dom0 finds the SDK's examples in its archive, and the monitor.
+SDK_EXAMPLES := $(EXAMPLES:%=$(B)/archive/%.elf) $(B)/archive/monitor.elf \
+                $(wildcard pvguest-sdk/examples/*.cfg)
 $(SDK)/archive.tar: $(SDK_EXAMPLES) $(KIT)/archive.py $(KIT)/host.py
 	$(say) TAR $@
 	@mkdir -p $(@D)
@@ -96,7 +97,7 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	for folder in bin include/domus/abi include/domus/pvguest include/domus/drivers \
 	    lib/domus/tools lib/domus/template/port lib/domus/images lib/pkgconfig share/man/man1 \
 	    share/man/man5 share/man/man7 share/doc/domus/examples share/doc/domus/lib \
-	    share/doc/domus/include/abi share/doc/domus/tools/scan; do \
+	    share/doc/domus/include/abi share/doc/domus/tools/scan share/doc/domus/monitor; do \
 	  install -d "$$place/$$folder"; done; \
 	$(foreach of,abi pvguest drivers,\
 	  $(call put,644,include/domus/$(of),$(call headers,$(of)));) \
@@ -111,6 +112,7 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	$(call put,644,share/doc/domus/examples,$(wildcard pvguest-sdk/examples/*)); \
 	$(call put,644,share/doc/domus/lib,pvguest-sdk/lib/names); \
 	$(call put,644,share/doc/domus/tools/scan,pvguest-sdk/tools/scan/README.md); \
+	$(call put,644,share/doc/domus/monitor,pvguest-sdk/monitor/README.md); \
 	$(call put,644,share/doc/domus/include/abi,$(HYPERCALL_TABLES)); \
 	$(foreach page,$(SDK_MANUALS),$(call put,644,share/man/$(call manual,$(page)),$(page));) \
 	$(if $(SDK_PROGRAMS),$(call put,755,bin,$(SDK_PROGRAMS));) \

@@ -55,6 +55,9 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
     if (error)
         return problem_set(problem, error, "no file '%s' in the boot archive (\"files\" lists it)",
                            file);
+    if (found.size >= 4 && !memcmp(found.data, "\177ELF", 4))
+        return problem_set(problem, -EINVAL, "'%s' is a kernel: a configuration names it, and that "
+                           "is what create takes", file);
     error = config_parse(nothing ? "" : (const char *)found.data, found.size, more, config,
                          problem, &warnings);
     show_warnings(file, &warnings);

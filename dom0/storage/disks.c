@@ -57,7 +57,7 @@ void disks_start(struct blockdev *disk)
     mode = disk->flags & BLOCK_READ_ONLY ? ", read-only" : "";
     source.sectors = disk->sectors;
     error = gpt_load(&source, &table);
-    no_table = error == -ENOENT   ? "the disk has no GPT"
+    no_table = error == -ENOENT   ? "the disk has no GPT; all of it is /dev/disk0"
                : error == -ENODEV ? "the disk's GPT is damaged"
                : error            ? "the disk cannot be read"
                                   : NULL;
@@ -151,7 +151,13 @@ void disks_flush(void)
 void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers,
                                   unsigned readers))
 {
-    for (unsigned i = 0; i < table.count; i++)
+    char all[32];
+
+    if (whole && no_table) {
+        snprintf(all, sizeof(all), "/dev/%s", whole->name);
+        visit(all, whole->sectors, whole_claim.writers, whole_claim.readers);
+    }
+    for (unsigned i = 0; i < table.count && !no_table; i++)
         visit(table.partition[i].name, table.partition[i].sectors, claims[i].writers,
               claims[i].readers);
 }

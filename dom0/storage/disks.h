@@ -23,7 +23,8 @@ void disks_release(const char *partition, bool writable);
 /* Empties the disk's cache. */
 void disks_flush(void);
 
-/* Calls `visit` for each partition; users: writers and readers. */
+/* Calls `visit` for each partition, or for /dev/disk0 where there are none; users: writers and
+ * readers. */
 void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers,
                                   unsigned readers));
 

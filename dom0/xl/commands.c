@@ -227,9 +227,10 @@ static bool do_cycle(const struct call *call)
 static bool do_help(const struct call *call);
 
 static const struct command guests_commands[] = {
-    { "create", "[-pcq] [-f] FILE [KEY=VALUE...]",
-      "make a guest from a configuration in the boot archive (paused, at its console, quietly)", 1,
-      MAX_WORDS, verb_create, "p c q=quiet f:defconfig", STATUS_NO_GUEST },
+    { "create", "[-pcqn] [-f] FILE [KEY=VALUE...]",
+      "make a guest from a configuration in the boot archive (paused, at its console, quietly; -n: "
+      "only say what would be made)", 1, MAX_WORDS, verb_create,
+      "p c q=quiet n=dryrun f:defconfig", STATUS_NO_GUEST },
     { "list", "[-lv] [NAME...]",
       "the domains (-l: all about them, as JSON), and who waits to be started again", 0, MAX_WORDS,
       verb_list, "l=long v=verbose", 0 },
@@ -329,10 +330,11 @@ static const struct { const char *names, *hint;
     { " ? man ", "help lists the commands" },
     { " remus ", "guests are moved here, but not kept twice" },
     { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
-      "config-update button-press claims"
-      " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "
-      "set-parameters getenforce setenforce"
-      " loadpolicy usb-list channel-list qemu-monitor-command ",
+      "config-update button-press claims sched-credit2 sched-rtds cpupool-create cpupool-list "
+      "cpupool-rename cpupool-cpu-add cpupool-cpu-remove cpupool-destroy cpupool-migrate "
+      "cpupool-numa-split set-parameters getenforce setenforce loadpolicy channel-list devd "
+      "qemu-monitor-command pci-assignable-add pci-assignable-remove pci-assignable-list "
+      "usbctrl-attach usbctrl-detach usbdev-attach usbdev-detach usb-list vtpm-list vkb-list ",
       "xl has it, but there is none here" },
 };
 
@@ -448,8 +450,8 @@ static bool wants_help(int count, char **word)
     return false;
 }
 
-/* The words of one command, with its name first; its exit status. */
-static int run_words(int count, char **word)
+/* The words of one command, with its name first; its exit status. `dry`: xl -N stood before it. */
+static int run_words(int count, char **word, bool dry)
 {
     struct call call = { .count = count - 1, .word = word + 1, .last_status = last_status };
     struct command command;
@@ -466,14 +468,41 @@ static int run_words(int count, char **word)
     file = verb_option(&call, 'f');     /* create -f FILE: that is the word which it needs. */
     if (wrong || call.count + (file && *file) < command.least || call.count > command.most)
         return usage(&command, wrong);
+    if (dry && command.run != verb_create) {
+        printk("Error: %s cannot be tried without being done; of xl's commands create can\n",
+               command.name);
+        return STATUS_FAILED;
+    }
+    call.dry = dry;
     if (command.run(&call)) return 0;
     return command.failed ? command.failed : STATUS_FAILED;
+}
+
+/* xl and its own options: how much it says of its work, which is nothing here, and that it only
+ * tries (-N). How many words that is; 0: one of them is none of its. */
+static int take_xl(int count, char **word, bool *dry)
+{
+    int taken = 1;
+
+    for (; taken < count && word[taken][0] == '-' && !wants_help(1, word + taken); taken++) {
+        const char *letter = word[taken] + 1;
+
+        while (*letter && strchr("vftTN", *letter))
+            *dry |= *letter++ == 'N';
+        if (*letter || letter == word[taken] + 1) {
+            printk("Error: xl: %s is not understood; before a command it takes -v -f -t -T -N\n",
+                   word[taken]);
+            return refused(0);
+        }
+    }
+    return taken;
 }
 
 bool commands_run(char *line)
 {
     char *words[MAX_WORDS], **word = words;
     int count = words_split(line, words, MAX_WORDS);
+    bool dry = false;
 
     if (count < 0) {
         printk("Error: %s\n",
@@ -482,17 +511,19 @@ bool commands_run(char *line)
         return false;
     }
     if (count && !strcmp(word[0], "xl")) {
-        do {                                    /* xl -vf VERB: how much xl says of its own work. */
-            word++;
-            count--;
-        } while (count && word[0][0] == '-' && !wants_help(1, word));
+        int taken = take_xl(count, word, &dry);
+
+        last_status = taken ? 0 : STATUS_USAGE;
+        word += taken;
+        count -= taken;
+        if (!taken) return false;
         if (!count || wants_help(1, word)) {
             help();
             return true;
         }
     }
     if (!count) return true;
-    last_status = run_words(count, word);
+    last_status = run_words(count, word, dry);
     return last_status == 0;
 }
 

@@ -3,8 +3,10 @@
  * A guest's life as commands: made, listed, joined at its console, stopped, asked to end, ended;
  * its name and number. `xl`'s words, options and exit statuses.
  */
+#include "dom0/config/text.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
+#include "dom0/guests/recipe.h"
 #include "dom0/xc/control.h"
 #include "dom0/xl/info.h"
 #include "dom0/xl/verbs.h"
@@ -38,6 +40,27 @@ static bool refuse_errno(const char *what, int error)
 
 /* --- the beginning --- */
 
+/* Says what would be made, as a configuration with all that was left unsaid. */
+static bool try_out(const char *file, const char *more)
+{
+    static char text[CONFIG_TEXT_BYTES];        /* Large, both; the prompt's alone. */
+    static struct config config;
+    struct problem problem;
+    int error;
+
+    domains_begin();
+    error = domains_read(file, more, &config, &problem);
+    error = error ? error : domains_check(&config, &problem);
+    domains_unlock();
+    if (error) {
+        recipe_say_where(file, &problem);
+        return verb_refuse(&problem);
+    }
+    config_write(&config, text);
+    printk("%s", text);
+    return true;
+}
+
 bool verb_create(const struct call *call)
 {
     bool quiet = verb_option(call, 'q');
@@ -63,6 +86,7 @@ bool verb_create(const struct call *call)
     more[size] = '\0';
     if (!quiet)
         printk("Parsing config from %s\n", file);
+    if (call->dry || verb_option(call, 'n')) return try_out(file, more);
     if (domains_create(file, more, verb_option(call, 'p'), &domain, &problem))
         return verb_refuse(&problem);
     if (!quiet)

@@ -30,6 +30,7 @@ struct call {
     char **word;
     struct words_options options;
     int last_status;                    /* Of the command before. */
+    bool dry;                           /* Nothing is to be done: create alone is called with it. */
 };
 
 /* The n-th of all; and of which devices it is, if of some. False: there are not so many. */

@@ -129,7 +129,9 @@ static struct image find(struct image ramdisk, const char *name, const char *opt
     struct image file;
 
     if (archive_find(ramdisk, name, &file))
-        give_up("%s%s: no such file in the ramdisk", option, name);
+        give_up(*name ? "%s%s: no such file in the ramdisk"
+                      : "the ramdisk is an archive: %sNAME says which of its files is the kernel",
+                option, name);
     return file;
 }
 
@@ -178,7 +180,8 @@ static void load(void)
         module = find(ramdisk, options.module, "module=");
     error = load_kernel(&machine, kernel, module, options.arguments, &why);
     if (error)
-        give_up("cannot load the kernel %s: %s (%s)", options.kernel, why, errno_name(error));
+        give_up("cannot load the kernel %s: %s (%s)",
+                options.kernel[0] ? options.kernel : "in the ramdisk", why, errno_name(error));
     if (machine.assisted)
         prepare_assisted();
     else if (machine.user_direct || machine.kernel_direct)

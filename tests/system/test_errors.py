@@ -88,7 +88,7 @@ def blank_disk(name):
 
 def test_a_disk_without_gpt():
     with dom0.Dom0("no-gpt", disk=blank_disk("no-gpt")) as system:
-        assert "the disk has no GPT (ENOENT)" in system.said()
+        assert "the disk has no GPT; all of it is /dev/disk0 (ENOENT)" in system.said()
         assert "the disk has no GPT" in system.refused("xl create insula1.cfg")
         goes_on(system)
         system.power_off()

@@ -149,6 +149,12 @@ def test_the_guide_is_whole(box):
             assert (guide.parent / link).is_file(), link
 
 
+def test_the_monitor_is_there(box):
+    """For kernels that are not ported; the README names it."""
+    archive = shell("tar tf domus/lib/domus/images/archive.tar", box, box).split()
+    assert {"monitor.elf", "hello.elf", "hello.cfg"} <= set(archive)
+
+
 def test_nothing_of_the_tree_is_in_it(box):
     for path in box.rglob("*"):
         # where it was compiled, programs and archives tell the debugger

@@ -249,6 +249,7 @@ def test_where_there_is_no_assistance(hypervisor, says):
     ("user=emulate mode=trap kernel=kernel.elf", "user=emulate: the word is user=emulate, and for"),
     ("kernel=other.elf", "kernel=other.elf: no such file in the ramdisk"),
     ("kernel=insula-fs.img", "cannot load the kernel insula-fs.img: it is not an ELF file"),
+    ("memory=32", "the ramdisk is an archive: kernel=NAME says which of its files is the kernel"),
     ("memory=9999 kernel=kernel.elf", "memory=9999 MiB: a guest has 4 to 2048"),
     ("memory=many kernel=kernel.elf", "memory=many: a number of MiB"),
     ("module=none kernel=kernel.elf", "module=none: no such file in the ramdisk"),
@@ -258,4 +259,11 @@ def test_what_cannot_be_done_is_said(words, says):
     with alone("refused-" + re.sub(r"\W+", "-", words), words) as box:
         box.expect(f"monitor: {says}".replace("`", "."))
         box.expect(r"ended \(power-off\)")
+        assert box.wait_off() == 0
+
+
+def test_a_ramdisk_that_is_no_kernel():
+    with machine.Machine("monitor-no-kernel", memory=256,
+                         modules=[[MONITOR], [machine.BUILD / "native/insula-fs.img"]]) as box:
+        box.expect("monitor: cannot load the kernel in the ramdisk: it is not an ELF file")
         assert box.wait_off() == 0

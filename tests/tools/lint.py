@@ -253,7 +253,8 @@ def check_named(readme, text, files):
     """By name alone, or by a pattern; what is a folder of its own has a README of its own."""
     said = {word.rpartition("/")[2] for words in re.findall(r"`([^`\n]+)`", text)
             for word in words.split()}
-    own = {path.parent for path in files if path.name == "README.md"} - {readme.parent}
+    own = {path.parent for path in files
+           if path.name == "README.md" and readme.parent in path.parent.parents}
     for path in files:
         if any(fnmatch.fnmatch(path, pattern) for pattern in NAMED[str(readme)]) \
                 and not own & set(path.parents) \

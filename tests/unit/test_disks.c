@@ -140,19 +140,34 @@ static void make_table(void)
 static struct blockdev *device;
 static const char *why;
 
+static unsigned visited, writers, readers;
+
+static void visit_whole(const char *name, uint64_t size, unsigned w, unsigned r)
+{
+    visited++;
+    assert_string_equal(name, "/dev/disk0");
+    assert_int_equal(size, SECTORS);
+    assert_true(w == 1 && r == 0);
+}
+
 static void no_disk_and_no_table(void **state)
 {
     disks_start(NULL);
+    disks_for_each(visit_whole);
+    assert_int_equal(visited, 0);
     assert_string_equal(said, "dom0: no disk\n");
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
     assert_string_equal(why, "this machine has no disk");
     disks_flush();
     disks_start(&disk);
-    assert_non_null(strstr(said, "the disk has no GPT (ENOENT)"));
+    assert_non_null(strstr(said, "the disk has no GPT; all of it is /dev/disk0 (ENOENT)"));
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
-    assert_string_equal(why, "the disk has no GPT");
+    assert_string_equal(why, "the disk has no GPT; all of it is /dev/disk0");
     /* It need not have one for that. */
     assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);
+    visited = 0;
+    disks_for_each(visit_whole);
+    assert_int_equal(visited, 1);
     disks_release("/dev/disk0", true);
     result = -EIO;
     disks_start(&disk);
@@ -171,8 +186,6 @@ static void no_disk_and_no_table(void **state)
     sectors[512 + 50] ^= 1;
     disks_start(&disk);
 }
-
-static unsigned visited, writers, readers;
 
 static void visit(const char *name, uint64_t size, unsigned w, unsigned r)
 {

@@ -74,7 +74,7 @@ def test_limits_are_said(found):
     ("dom0/own/build.c", []), ("drivers/build.c", [])])
 def test_files_are_named(monkeypatch, name, missing):
     monkeypatch.setattr(lint, "problems", [])
-    files = [pathlib.Path(path) for path in ("dom0/own/README.md", name)]
+    files = [pathlib.Path(path) for path in ("README.md", "dom0/own/README.md", name)]
     lint.check_named(pathlib.Path("dom0/README.md"), "`xc/tree.c` `xs_*.c`, in build.c", files)
     assert lint.problems == missing
 

@@ -498,6 +498,7 @@ static void configure(void)
     add_file("plain.cfg", plain, sizeof plain - 1);
     add_file("kernel", "KERNEL", 6);
     add_file("short", "NO", 2);
+    add_file("bare.elf", "\177ELF", 4);
     add_file("ramdisk", "RAMDISK", 7);
     add_file("damaged", "\x1f\x8b\x08\0\0\0\0\0\0\3nonsense", 18);
 }
