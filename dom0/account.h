@@ -41,8 +41,14 @@ extern const struct account_rule account_rules[HELD_KINDS];
 /* `left`: bytes that dom0 has. NULL: always enough. */
 void account_start(size_t (*left)(void));
 
-/* Is so little left that guests who hold little get no more either? */
+/*
+ * Is so little left that guests who hold little get no more either? Then the operator's wishes that
+ * would have it become less are refused, too: each of them looks when it has what it wants, and
+ * gives that back. What is left has dom0 answer everybody, and end them.
+ */
 bool account_memory_is_low(void);
+#define ACCOUNT_IS_LOW "dom0 has little memory left, and keeps it for the guests that are there: " \
+                       "end one, or give dom0 more (dom0_mem=)"
 
 /* 0, and it is counted; -ENOSPC: beyond the quota; -ENOMEM: dom0 is short of memory. */
 int account_charge(uint16_t domid, enum held kind, size_t amount);

@@ -269,11 +269,13 @@ static void share_terminal(void)
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **opened)
 {
-    struct guest_console *console = account_known(domid) ? calloc(1, sizeof(*console)) : NULL;
-    int bound;
+    struct guest_console *console = calloc(1, sizeof(*console));
+    int bound = console ? account_add(domid, HELD_CONSOLE, sizeof(*console)) : refused(-ENOMEM);
 
-    if (!console) return refused(-ENOMEM);
-    account_add(domid, HELD_CONSOLE, sizeof(*console));
+    if (bound) {
+        free(console);
+        return bound;
+    }
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
     console->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);

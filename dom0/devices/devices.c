@@ -22,13 +22,9 @@ const struct device_class *const device_classes[] = { DEVICE_KINDS_TABLE(CLASS_R
 
 static int store_read(void *context, const char *path, char *value, size_t size)
 {
-    size_t length;
-    char *text = xs_read(XS_NONE, path, &length);
+    int length = xs_read_into(XS_NONE, path, value, size);
 
-    if (IS_ERR(text)) return (int)PTR_ERR(text);
-    strlcpy(value, text, size);
-    free(text);
-    return (int)MIN(length, size - 1);
+    return length < 0 ? length : MIN(length, (int)size - 1);
 }
 
 static int store_write(void *context, const char *path, const char *value)
@@ -115,7 +111,9 @@ static int make(struct device *device, const char *guest, struct problem *proble
     error = device->class->open(device, problem);
     if (error) return error;
     error = open_turns(device);
-    return error ? problem_set(problem, error, "%s: no turns: %s", label, errno_name(error)) : 0;
+    if (error) return problem_set(problem, error, "%s: no turns: %s", label, errno_name(error));
+    if (account_memory_is_low()) return problem_set(problem, -ENOMEM, "%s: " ACCOUNT_IS_LOW, label);
+    return 0;
 }
 
 static struct device **find(struct devices *devices, enum device_kind kind, unsigned number)
@@ -220,6 +218,8 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
     devices->domid = domid;
     blkback_quota_init(&devices->quota);
     error = add_all(devices, config, problem);
+    if (!error && account_memory_is_low())      /* Of a guest without devices. */
+        error = problem_set(problem, -ENOMEM, ACCOUNT_IS_LOW);
     if (error)
         devices_detach(devices);
     else

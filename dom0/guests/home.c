@@ -118,36 +118,25 @@ int home_introduce(const struct build_result *built)
 {
     char body[64];
     size_t size;
-    char *answer;
 
     /* Three strings, each with its NUL. */
     size = (size_t)snprintf(body, sizeof(body), "%u%c%lu%c%u", (unsigned)built->domid, 0,
                             built->store_mfn, 0, built->store_port) +
            1;
-    answer = xs_request(XS_INTRODUCE, XS_NONE, body, size, NULL);
-    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
-    free(answer);
-    return 0;
+    return xs_tell(XS_INTRODUCE, XS_NONE, body, size);
 }
 
 void home_release(domid_t domid)
 {
-    char text[48];
-    char *answer, *vm;
+    char text[48], vm[48];
 
     snprintf(text, sizeof(text), "%u", (unsigned)domid);
     /* The store forgets it in turns, between which others have theirs. */
-    while (answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL),
-           IS_ERR(answer) && PTR_ERR(answer) == -EAGAIN)
+    while (xs_tell(XS_RELEASE, XS_NONE, text, strlen(text) + 1) == -EAGAIN)
         thread_yield();
-    if (!IS_ERR(answer))
-        free(answer);
     snprintf(text, sizeof(text), "/local/domain/%u/vm", (unsigned)domid);
-    vm = xs_read(XS_NONE, text, NULL);
-    if (!IS_ERR(vm)) {
+    if (xs_read_into(XS_NONE, text, vm, sizeof(vm)) > 0)
         xs_rm(XS_NONE, vm);
-        free(vm);
-    }
     snprintf(text, sizeof(text), "/local/domain/%u", (unsigned)domid);
     xs_rm(XS_NONE, text);
 }

@@ -4,6 +4,7 @@
  * of the machine is written as a pfn.
  */
 #include "dom0/save/saver.h"
+#include "dom0/account.h"
 
 /* --- records --- */
 
@@ -204,7 +205,8 @@ static int make_lists(struct saver *saver)
     saver->list_count = (unsigned)((saver->pages + ENTRIES - 1) / ENTRIES);
     saver->p2m = malloc(saver->pages * sizeof(saver->p2m[0]));
     saver->list = malloc(saver->list_count * sizeof(saver->list[0]));
-    return saver->p2m && saver->list ? 0 : failed(saver, -ENOMEM, "dom0 has no memory left");
+    if (saver->p2m && saver->list && !account_memory_is_low()) return 0;
+    return failed(saver, -ENOMEM, "dom0 has too little memory left for a guest that large");
 }
 
 static int open(struct guest *guest, struct tape *tape, struct saver **opened,

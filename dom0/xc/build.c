@@ -10,6 +10,7 @@
  */
 #include "dom0/xc/build.h"
 #include "builder/layout.h"
+#include "dom0/account.h"
 #include "dom0/xc/control.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -403,13 +404,14 @@ int build_domain(const struct build_request *request, struct build_result *resul
     while ((uint64_t)PAGE_BYTES << build.frames_order < build.layout.p2m_pages * PAGE_BYTES)
         build.frames_order++;
     build.frames = alloc_pages(build.frames_order);
-    if (!build.frames)
-        return failed(&build, refused(-ENOMEM),
-                      "dom0 has no memory left to build a domain this large");
+    if (!build.frames || account_memory_is_low())
+        error = failed(&build, refused(-ENOMEM),
+                       "dom0 has no memory left to build a domain this large");
     for (size_t i = 0; i < ARRAY_SIZE(steps) && !error; i++)
         error = steps[i](&build);
     free(build.last_level);
-    free_pages(build.frames, build.frames_order);
+    if (build.frames)
+        free_pages(build.frames, build.frames_order);
     if (error && result->domid != DOMID_INVALID)
         domain_destroy(result->domid);
     return error;

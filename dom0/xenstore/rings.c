@@ -221,10 +221,9 @@ static bool serve(void *owner, unsigned budget)
 
 /* --- the carrier --- */
 
-/* What a ring takes, with the longest answer that may wait. */
-#define RING_BYTES \
-    (sizeof(struct ring_connection) + sizeof(struct message) + sizeof(struct xsd_sockmsg) + \
-     XENSTORE_PAYLOAD_MAX)
+/* What a ring takes, with the longest answer that may wait, and an event before it. */
+#define MESSAGE_BYTES (sizeof(struct message) + sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
+#define RING_BYTES    (sizeof(struct ring_connection) + 2 * MESSAGE_BYTES)
 
 static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_port_t port)
 {

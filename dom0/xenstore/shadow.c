@@ -358,18 +358,15 @@ int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const 
     struct shadow *shadow = find_shadow(shadows, path);
     struct seen seen;
     int error = check(shadows, tree, path, &seen);
-    char *parent;
+    const char *rest;
+    size_t size;
 
     *changed = !error;
     if (path[1] == '\0') return error ? error : refused(-EINVAL);
     if (error == -ENOENT) {
-        parent = malloc(strlen(path) + 1);
-        if (!parent) return refused(-ENOMEM);
-        tree_parent_path(path, parent);
-        if (shadows_see(shadows, tree, parent, NULL).node)
-            error = 0;
-        free(parent);
-        return error;
+        walk(shadows, tree, path, &rest);
+        tree_component(&rest, &size);
+        return *rest ? error : 0;               /* Its parent is there, or not even that. */
     }
     if (error) return error;
     forget_nodes(shadows, shadow);
@@ -454,6 +451,18 @@ static int weigh(const struct shadows *shadows, const struct shadow *shadow,
     return 0;
 }
 
+/* Room for what will be linked; in a node that is new itself, it is one more thing to weigh. */
+static int reserve(const struct shadows *shadows, struct tree_node *node, unsigned links,
+                   bool in_tree, struct sums *sums)
+{
+    unsigned room = node->child_room;
+    int error = tree_reserve(node, links, in_tree, *shadows->actor);
+
+    if (!in_tree)
+        sums->bytes += (long)((node->child_room - room) * sizeof(*node->children));
+    return error;
+}
+
 static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_node *node,
                    bool in_tree, struct sums *sums)
 {
@@ -475,7 +484,7 @@ static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_n
         if (error) return error;
         links += link;
     }
-    return links ? tree_reserve(node, links, in_tree) : 0;
+    return links ? reserve(shadows, node, links, in_tree, sums) : 0;
 }
 
 int shadows_prepare(struct shadows *shadows, struct tree_node *tree)

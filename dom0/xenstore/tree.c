@@ -132,6 +132,16 @@ static struct tree_node *walk(const struct tree_node *root, const char *path, co
     return (struct tree_node *)(uintptr_t)node;
 }
 
+/* The node that the last component of a path stands in. NULL: there is none. */
+static struct tree_node *find_parent(const struct tree_node *root, const char *path)
+{
+    size_t size;
+
+    for (const char *name; root && (name = tree_component(&path, &size), *path);)
+        root = tree_child(root, name, size);
+    return (struct tree_node *)(uintptr_t)root;
+}
+
 /* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet
  * to be made. */
 static const struct tree_node *find_nearest(const struct tree_node *root, const char *path)
@@ -247,18 +257,29 @@ int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *pe
 
 /* --- changing the shape; nothing here can fail --- */
 
-int tree_reserve(struct tree_node *parent, unsigned children, bool charged)
+static int over(struct tree_actor actor, uint16_t domid, enum held kind, size_t amount)
+{
+    return actor.privileged ? 0 : account_check(domid, kind, amount);
+}
+
+int tree_reserve(struct tree_node *parent, unsigned children, bool charged,
+                 struct tree_actor actor)
 {
     unsigned room = parent->child_room ? parent->child_room : 4;
     struct tree_node **bigger;
+    size_t more;
+    int error;
 
     if (parent->child_count + children <= parent->child_room) return 0;
     while (room < parent->child_count + children)
         room *= 2;
+    more = (room - parent->child_room) * sizeof(*bigger);
+    error = charged ? over(actor, owner(parent), HELD_NODE_BYTES, more) : 0;
+    if (error) return error;
     bigger = malloc(room * sizeof(*bigger));
     if (!bigger) return refused(-ENOMEM);
     if (charged)                        /* The owner of a node is known. */
-        account_add(owner(parent), HELD_NODE_BYTES, (room - parent->child_room) * sizeof(*bigger));
+        account_add(owner(parent), HELD_NODE_BYTES, more);
     if (parent->child_count)
         memcpy(bigger, parent->children, parent->child_count * sizeof(*bigger));
     free(parent->children);
@@ -324,11 +345,6 @@ void tree_replace(struct tree_node *node, struct tree_node *made)
 }
 
 /* --- changes --- */
-
-static int over(struct tree_actor actor, uint16_t domid, enum held kind, size_t amount)
-{
-    return actor.privileged ? 0 : account_check(domid, kind, amount);
-}
 
 /* A new value for a node that there is. */
 static int rewrite(struct tree_node *node, const void *value, uint32_t size,
@@ -408,10 +424,10 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
         bytes += tree_bytes(node);
     }
     error = over(actor, perms.entry[0].domid, HELD_NODES, count);
+    error = error ? error : tree_reserve(parent, 1, true, actor);   /* Of one account, it may be. */
     error = error ? error : over(actor, perms.entry[0].domid, HELD_NODE_BYTES, bytes);
     if (!error && !account_known(perms.entry[0].domid))
         error = refused(-ENOMEM);
-    error = error ? error : tree_reserve(parent, 1, true);
     if (error) {
         free_chain(top);
         return error;
@@ -440,19 +456,13 @@ int tree_remove(struct tree_node *root, const char *path, struct tree_actor acto
                 struct tree_node **gone)
 {
     int error = tree_check(root, path, actor, TREE_WRITE);
-    char *parent_path;
     const char *name = strrchr(path, '/') + 1;
-    struct tree_node *parent;
+    struct tree_node *parent = find_parent(root, path);
     bool found;
 
     *gone = NULL;
     if (path[1] == '\0') return error ? error : refused(-EINVAL);
     if (error && error != -ENOENT) return error;
-    parent_path = copy_bytes(path, strlen(path));
-    if (!parent_path) return refused(-ENOMEM);
-    tree_parent_path(path, parent_path);
-    parent = find(root, parent_path);
-    free(parent_path);
     if (error) return parent ? 0 : error;
     *gone = tree_unlink(parent, tree_place(parent, name, strlen(name), &found));
     return 0;

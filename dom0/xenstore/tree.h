@@ -103,6 +103,7 @@ int tree_write(struct tree_node *root, const char *path, const void *value, uint
 /*
  * Takes a node with everything below it out of the tree: it comes back in `gone`, to be dropped by
  * the caller; NULL when there was none, which is no error if its parent exists. -EINVAL for "/".
+ * Needs no memory.
  */
 int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor,
                 struct tree_node **gone);
@@ -170,9 +171,13 @@ void tree_free(struct tree_node *node);                 /* Such a one; it has no
 /* What it is charged with, without those below it. */
 size_t tree_bytes(const struct tree_node *node);
 
-/* Room for so many more children, so that tree_link() cannot fail. `charged`: the parent is in the
- * tree. -ENOMEM. */
-int tree_reserve(struct tree_node *parent, unsigned children, bool charged);
+/*
+ * Room for so many more children, so that tree_link() cannot fail. It stays when these have gone,
+ * or do not come. `charged`: the parent is in the tree, and the room its owner's, whoever makes the
+ * children. -ENOSPC (the owner's quota), -ENOMEM.
+ */
+int tree_reserve(struct tree_node *parent, unsigned children, bool charged,
+                 struct tree_actor actor);
 
 /* A node made before becomes a child, at its place (tree_place), charged to its owner, who must be
  * known (account_known); and the child there is none any more. */

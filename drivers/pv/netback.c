@@ -190,9 +190,12 @@ static const struct backend_driver driver = { .publish = publish,
 struct netback *netback_create(const struct backend_store *store, domid_t domain,
                                unsigned int index, const uint8_t mac[6])
 {
-    struct netback *back = netback_allocate_pool() ? calloc(1, sizeof *back) : NULL;
+    struct netback *back = calloc(1, sizeof *back);
 
-    if (!back) return NULL;
+    if (!back || !netback_join_pool()) {
+        free(back);
+        return NULL;
+    }
     snprintf(back->name, sizeof back->name, "vif%u.%u", domain, index);
     back->port = (struct netport){ .name = back->name,
                                    .send = netback_send,
@@ -234,5 +237,6 @@ size_t netback_bytes(void)
 void netback_destroy(struct netback *back)
 {
     backend_stop(&back->backend);
+    netback_leave_pool();
     free(back);
 }

@@ -43,6 +43,9 @@ bool netback_serve(struct netport *port, unsigned int budget);
 bool netback_send(struct netport *port, const void *frame, size_t length, uint32_t flags);
 void netback_flush(struct netport *port);
 
-bool netback_allocate_pool(void);       /* of pages for what comes; once is enough for all */
+/* The pool of pages for what comes, which is there as long as anybody is in it. False: no
+ * memory. */
+bool netback_join_pool(void);
+void netback_leave_pool(void);
 
 #endif

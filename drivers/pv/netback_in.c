@@ -33,15 +33,29 @@ struct incoming {
 /* Shared by all vifs: nobody else is served between the copy into them and the last receiver's
  * use; but for the pages of a frame that takes several turns, which leave the pool (keep). */
 static uint8_t *pool[NETBACK_BATCH];
+static unsigned int pool_users;
 static struct incoming incoming[NETBACK_BATCH];
 static struct gnttab_copy from_guest[NETBACK_BATCH * COPIES_MAX];
 
-bool netback_allocate_pool(void)
+bool netback_join_pool(void)
 {
+    pool_users++;
     for (unsigned int i = 0; i < NETBACK_BATCH; i++)
-        if (!pool[i] && !(pool[i] = alloc_pages(POOL_ORDER)))
+        if (!pool[i] && !(pool[i] = alloc_pages(POOL_ORDER))) {
+            netback_leave_pool();
             return false;
+        }
     return true;
+}
+
+void netback_leave_pool(void)
+{
+    if (--pool_users) return;
+    for (unsigned int i = 0; i < NETBACK_BATCH; i++) {
+        if (pool[i])
+            free_pages(pool[i], POOL_ORDER);
+        pool[i] = NULL;
+    }
 }
 
 /* Takes the extra-info slots behind a frame's first one. A wish that we did not offer makes the

@@ -215,7 +215,8 @@ static void create(struct builder *b)
     int error;
 
     b->d = dom0 = domain_create(0, MIN(vcpus, MAX_VCPUS), true, &error);
-    if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0)
+    if (!b->d || grants_create(b->d, -1, -1) != 0 ||
+        !grants_keep_handles(b->d, GRANTS_CONTROL_MAPTRACK) || physdev_create(b->d) != 0)
         give_up("no memory for its structures");
     b->d->memory.max_pages = params_dom0_max_pages(heap_free_count(), b->pages);
     for (uint32_t i = 1; i < b->d->vcpu_count; i++)

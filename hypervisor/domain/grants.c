@@ -328,6 +328,20 @@ struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
     return record_of(gt, handle);
 }
 
+bool grants_keep_handles(struct domain *d, uint32_t frames)
+{
+    struct grant_table *gt = d->grants;
+    bool grows = true;
+    spin_lock(&gt->lock);
+    while (gt->maptrack_frames < frames && grows) {
+        uint32_t had = gt->maptrack_frames;
+        add_maptrack_frame(gt);
+        grows = gt->maptrack_frames > had;
+    }
+    spin_unlock(&gt->lock);
+    return grows;
+}
+
 /* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the
  * grants are given back. None of its vCPUs runs any more, so nobody else has a record. */
 int grants_release_mappings(struct domain *d)

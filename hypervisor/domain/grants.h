@@ -20,12 +20,19 @@
 #define GRANTS_DEFAULT_FRAMES   64
 /* maptrack frames (256 handles each) likewise; our dom0 always says how many: dom0/README.md */
 #define GRANTS_DEFAULT_MAPTRACK 1024
+/* of these the control domain has so many from the beginning: for the pages that two dozen guests
+ * can have at their disks at once, and their rings */
+#define GRANTS_CONTROL_MAPTRACK 8
 /* more are not given, whoever asks: the end of a table must not take long */
 #define GRANTS_MAX_FRAMES       128
 #define GRANTS_MAX_MAPTRACK     4096
 
 /* Limits in frames; negative: the default (XEN_DOMCTL_createdomain). 0, -ENOMEM, -EINVAL. */
 int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames) must_check;
+
+/* So many of its maptrack frames are there from now on. For who maps on behalf of others: a guest
+ * that takes the machine's last page must not keep their disks from them. False: no memory. */
+bool grants_keep_handles(struct domain *d, uint32_t frames) must_check;
 
 /* Release what d has mapped of others. d is dying and its vCPUs never run again. -ERESTART while
  * there is more. */

@@ -5,10 +5,11 @@
  * that request number, and watch events to lib/xs_watch.c. The upper half, one function a request,
  * is lib/xs_calls.c.
  *
- * The reader needs no memory, so it cannot fail. A short answer, which is all that requests have
- * which change anything, gets the place that was allocated before it was asked for: what was done
- * is never told to have failed. A long one that finds no memory is that asker's -ENOMEM. An event
- * that finds none is one of the watch as a whole.
+ * The reader needs no memory, so it cannot fail. Nor does who has a place of his own for the
+ * answer, as all requests that change something have: what is to be taken away can be when there is
+ * no memory. Any other answer that is short gets the place that was allocated before it was asked
+ * for. A long one that finds no memory is that asker's -ENOMEM. An event that finds none is one of
+ * the watch as a whole.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -28,7 +29,8 @@ struct pending {
     uint32_t id;
     bool done;
     size_t length;
-    char *body;                         /* malloc'ed, SHORT bytes at first */
+    char *body;
+    size_t room;                        /* The asker's own; 0: malloc'ed, SHORT bytes at first */
     int error;
 };
 
@@ -85,24 +87,28 @@ static void read_all(void *to, size_t length)
 
 /* ---- the reader ---- */
 
-/* The answer moves to whoever asked, with a NUL behind. */
+/* The answer, or what fits of it, moves to whoever asked, with a NUL behind. */
 static void take_answer(struct pending *pending, const struct xsd_sockmsg *header, const char *body)
 {
     char *place = pending->body;
+    size_t size = header->len;
 
     if (header->type == XS_ERROR) {
         pending->error = -xs_error_number(body);
         return;
     }
-    if (header->len >= SHORT) {
-        place = malloc(header->len + 1);
+    if (pending->room) {
+        size = MIN(size, pending->room - 1);
+    } else if (size >= SHORT) {
+        place = malloc(size + 1);
         if (!place) {
             pending->error = refused(-ENOMEM);
             return;
         }
         free(pending->body);
     }
-    pending->body = memcpy(place, body, header->len + 1);
+    pending->body = memcpy(place, body, size);
+    place[size] = 0;
     pending->length = header->len;
 }
 
@@ -150,28 +156,54 @@ static void reader(void *unused)
 
 /* ---- requests ---- */
 
-char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
-                  unsigned int count, size_t *length)
+/* Sends the parts as one message, and sleeps until it is answered; 0 or the error. */
+static int ask(struct pending *pending, enum xsd_sockmsg_type type, xs_transaction t,
+               const struct xs_part *parts, unsigned int count)
 {
-    struct pending pending = { .id = ++last_id };
-    struct xsd_sockmsg header = { .type = type, .req_id = pending.id, .tx_id = t };
+    struct xsd_sockmsg header = { .type = type, .req_id = ++last_id, .tx_id = t };
 
+    pending->id = header.req_id;
     first_cpu_only();
-    if (!connected) return ERR_PTR(refused(-ENODEV));
+    if (!connected) return refused(-ENODEV);
     for (unsigned int i = 0; i < count; i++) {
-        if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len) return ERR_PTR(refused(-E2BIG));
+        if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len) return refused(-E2BIG);
         header.len += (uint32_t)parts[i].length;
     }
-    pending.body = malloc(SHORT);
-    if (!pending.body) return ERR_PTR(refused(-ENOMEM));
     mutex_lock(&writing);
-    list_append(&waiting, &pending.link);
+    list_append(&waiting, &pending->link);
     write_all(&header, sizeof(header));
     for (unsigned int i = 0; i < count; i++)
         write_all(parts[i].data, parts[i].length);
     mutex_unlock(&writing);
+    wait_event(answered, pending->done);
+    return pending->error;
+}
 
-    wait_event(answered, pending.done);
+int xs_transact_into(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+                     unsigned int count, char *place, size_t room)
+{
+    struct pending pending = { .body = place, .room = room };
+    int error = ask(&pending, type, t, parts, count);
+
+    return error ? error : (int)pending.length;
+}
+
+int xs_command(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+               unsigned int count)
+{
+    char ok[SHORT];
+    int length = xs_transact_into(type, t, parts, count, ok, sizeof(ok));
+
+    return length < 0 ? length : 0;
+}
+
+char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+                  unsigned int count, size_t *length)
+{
+    struct pending pending = { .body = malloc(SHORT) };
+
+    if (!pending.body) return ERR_PTR(refused(-ENOMEM));
+    pending.error = ask(&pending, type, t, parts, count);
     if (pending.error) {
         free(pending.body);
         return ERR_PTR(pending.error);
@@ -187,6 +219,13 @@ char *xs_request(enum xsd_sockmsg_type type, xs_transaction t, const void *body,
     struct xs_part part = { body, length };
 
     return xs_transact(type, t, &part, 1, answer_length);
+}
+
+int xs_tell(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length)
+{
+    struct xs_part part = { body, length };
+
+    return xs_command(type, t, &part, 1);
 }
 
 /* ---- the transport of a domU: two byte rings in one shared page ---- */

@@ -6,17 +6,6 @@
 #include <pvguest/string.h>
 #include "xs.h"
 
-/* Requests whose answer is just "OK". */
-static int simple(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
-                  unsigned int count)
-{
-    char *answer = xs_transact(type, t, parts, count, NULL);
-
-    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
-    free(answer);
-    return 0;
-}
-
 static struct xs_part string_part(const char *s)
 {
     return (struct xs_part){ s, strlen(s) + 1 };
@@ -29,25 +18,32 @@ char *xs_read(xs_transaction t, const char *path, size_t *length)
     return xs_transact(XS_READ, t, &part, 1, length);
 }
 
+int xs_read_into(xs_transaction t, const char *path, char *value, size_t size)
+{
+    struct xs_part part = string_part(path);
+
+    return xs_transact_into(XS_READ, t, &part, 1, value, size);
+}
+
 int xs_write(xs_transaction t, const char *path, const void *value, size_t length)
 {
     struct xs_part parts[2] = { string_part(path), { value, length } };
 
-    return simple(XS_WRITE, t, parts, 2);
+    return xs_command(XS_WRITE, t, parts, 2);
 }
 
 int xs_mkdir(xs_transaction t, const char *path)
 {
     struct xs_part part = string_part(path);
 
-    return simple(XS_MKDIR, t, &part, 1);
+    return xs_command(XS_MKDIR, t, &part, 1);
 }
 
 int xs_rm(xs_transaction t, const char *path)
 {
     struct xs_part part = string_part(path);
 
-    return simple(XS_RM, t, &part, 1);
+    return xs_command(XS_RM, t, &part, 1);
 }
 
 /* NUL-separated strings to an array of pointers, and the strings behind it, in one allocation. */
@@ -98,7 +94,7 @@ int xs_set_permissions(xs_transaction t, const char *path, const char *const *pe
     if (count > 15) return refused(-E2BIG);
     for (unsigned int i = 0; i < count; i++)
         parts[i + 1] = string_part(permissions[i]);
-    return simple(XS_SET_PERMS, t, parts, count + 1);
+    return xs_command(XS_SET_PERMS, t, parts, count + 1);
 }
 
 char *xs_domain_path(domid_t domid)
@@ -116,11 +112,11 @@ char *xs_domain_path(domid_t domid)
 int xs_begin(xs_transaction *t)
 {
     struct xs_part part = string_part("");
-    char *answer = xs_transact(XS_TRANSACTION_START, XS_NONE, &part, 1, NULL);
+    char number[16];
+    int length = xs_transact_into(XS_TRANSACTION_START, XS_NONE, &part, 1, number, sizeof(number));
 
-    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
-    *t = (xs_transaction)strtoul(answer, NULL, 10);
-    free(answer);
+    if (length < 0) return length;
+    *t = (xs_transaction)strtoul(number, NULL, 10);
     return 0;
 }
 
@@ -128,7 +124,7 @@ int xs_end(xs_transaction t, bool abort)
 {
     struct xs_part part = string_part(abort ? "F" : "T");
 
-    return simple(XS_TRANSACTION_END, t, &part, 1);
+    return xs_command(XS_TRANSACTION_END, t, &part, 1);
 }
 
 /* ---- comforts ---- */

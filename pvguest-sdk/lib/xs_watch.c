@@ -132,11 +132,8 @@ static int watch_request(enum xsd_sockmsg_type type, const struct xs_watch *watc
     struct xs_part parts[2] = {
         { watch->path, strlen(watch->path) + 1 }, { watch->token, strlen(watch->token) + 1 },
     };
-    char *answer = xs_transact(type, XS_NONE, parts, 2, NULL);
 
-    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
-    free(answer);
-    return 0;
+    return xs_command(type, XS_NONE, parts, 2);
 }
 
 int xs_watch(struct xs_watch *watch, const char *path)

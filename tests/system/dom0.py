@@ -167,6 +167,12 @@ class Dom0(machine.Machine):
             free += int(re.search(r"pages free, (\d+) cut up", self.ask("debug-keys m")).group(1))
         return free, own
 
+    def books(self):
+        """What dom0 holds that no count of pages shows: event channels, and nodes of its own in
+        XenStore."""
+        ports = len(re.findall(r"d0 port \d+: ", self.ask("debug-keys e")))
+        return {"ports": ports, "nodes": self.served()["Domain-0"]["Nodes"]}
+
     def all_free_again(self, before):
         """As much as before is free. The hypervisor frees the last of a domain a moment later; so a
         moment's patience."""

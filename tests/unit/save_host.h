@@ -380,6 +380,13 @@ static void make_guest(unsigned long count)
 
 static const char config[] = "name = \"it\"\n";      /* So that records are aligned. */
 
+static bool memory_is_low;              /* dom0's, with what was asked for. */
+
+bool account_memory_is_low(void)
+{
+    return memory_is_low;
+}
+
 static int save(void)
 {
     size = pieces = 0;

@@ -139,6 +139,12 @@ int grants_create(struct domain *d, int32_t frames, int32_t maptrack)
     return fails() ? -ENOMEM : 0;
 }
 
+bool grants_keep_handles(struct domain *d, uint32_t frames)
+{
+    assert_true(d == &guest && frames == 8);
+    return !fails();
+}
+
 int physdev_create(struct domain *d)
 {
     return fails() ? -ENOMEM : 0;
@@ -529,6 +535,7 @@ static void what_cannot_be_built(void **state)
 {
     static const char *const steps[] = {
         "no memory for its structures", "no memory for its structures",
+        "no memory for its structures",
         "no memory for its structures", "no memory for its vCPUs",
         "no memory for its vCPUs",      "no memory for its frame list",
         "no memory for its vCPU",       "no memory for its vCPU",

@@ -387,6 +387,32 @@ static void not_more_than_one_waits_for(void **state)
     all_is_given_back();
 }
 
+/* Whose handles' pages are there has them, whatever became of the machine's memory since. */
+static void handles_that_are_kept(void **state)
+{
+    struct domain d = { .id = 9 };
+    size_t before = held;
+
+    assert_int_equal(grants_create(&d, 2, 4), 0);
+    failing_allocation = 2;
+    assert_false(grants_keep_handles(&d, 3));
+    assert_int_equal(d.grants->maptrack_frames, 1);
+    assert_true(grants_keep_handles(&d, 3));
+    assert_true(grants_keep_handles(&d, 2));
+    assert_int_equal(d.grants->maptrack_frames, 3);
+    for (uint32_t n = 0; n < 3 * HANDLES_PER_FRAME; n++) {
+        failing_allocation = 1;
+        assert_in_range(handle_alloc(d.grants), 0, 3 * HANDLES_PER_FRAME - 1);
+        assert_int_equal(failing_allocation, 1);
+    }
+    assert_int_equal(handle_alloc(d.grants), NO_HANDLE);
+    assert_false(grants_keep_handles(&d, 5));           /* Not more than it may have. */
+    for (budget_refill(); grants_release_mappings(&d); budget_refill())
+        continue;
+    grants_free(&d);
+    assert_int_equal(held, before);
+}
+
 static void tables(void **state)
 {
     static const struct { int32_t frames, maptrack; uint32_t is, is_maptrack; } limits[] = {
@@ -442,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(handles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_more_than_one_waits_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(handles_that_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tables, set_up, tear_down),
     };
 

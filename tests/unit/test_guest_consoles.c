@@ -545,8 +545,8 @@ static void consoles_that_do_not_open(void **state)
     guest_console_close(guest[1].console);
     guest[1].console = NULL;
     for (unsigned i = 0; i < 5; i++) {
-        /* The account, the console; and with an account left over from there, the turns. */
-        static const unsigned allocation[] = { 0, 0, 1, 2, 2 };
+        /* The console, its account, its turns: none is left over from the time before. */
+        static const unsigned allocation[] = { 0, 0, 1, 2, 3 };
 
         refuse_map = i == 0;
         refuse_port = i == 1;

@@ -436,18 +436,27 @@ static void a_ring_that_stays(void **state)
     assert_int_equal(said, 3);
 }
 
-/* First of all tests: the pool is allocated once. */
+/* The pool is all cards', and there as long as there is one. */
 static void without_memory(void **state)
 {
+    struct netback *first, *second;
+
     forget_all();
-    for (unsigned int i = 0; i < 32; i++) {
-        allocations_until_failure = 1;
+    for (unsigned int i = 1; i <= 1 + 32; i++) {
+        allocations_until_failure = i;
         assert_null(netback_create(&store, 7, 0, page[0]));
-        allocations_until_failure = 2;
-        assert_null(netback_create(&store, 7, 0, page[0]));
-        assert_int_equal(pool_pages, i + 1);
+        assert_int_equal(allocations_until_failure, 0);
+        assert_int_equal(pool_pages, 0);
     }
-    allocations_until_failure = 0;
+    first = netback_create(&store, 7, 0, page[0]);
+    assert_int_equal(pool_pages, 32);
+    allocations_until_failure = 1;
+    assert_null(netback_create(&store, 7, 1, page[0]));
+    second = netback_create(&store, 7, 1, page[0]);
+    netback_destroy(first);
+    assert_int_equal(pool_pages, 32);
+    netback_destroy(second);
+    assert_int_equal(pool_pages, 0);
 }
 
 int main(void)

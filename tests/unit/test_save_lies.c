@@ -593,6 +593,11 @@ static void there_is_no_memory(void **state)
         assert_int_equal(error, allocations_until_failure == 0);
     }
     allocations_until_failure = 0;
+    memory_is_low = true;                       /* Others want some, for as long as it takes. */
+    make_guest(COUNT);
+    assert_int_equal(save(), -ENOMEM);
+    assert_int_equal(size, 0);
+    memory_is_low = false;
 }
 
 int main(void)

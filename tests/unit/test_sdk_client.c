@@ -148,7 +148,8 @@ static void answers_without_memory(void **state)
     /* nor does an error */
     assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOENT);
     allocations_until_failure = 1;              /* what was not asked was not done */
-    assert_int_equal(xs_write(XS_NONE, "small", "2", 1), -ENOMEM);
+    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "small", NULL)), -ENOMEM);
+    assert_int_equal(allocations_until_failure, 0);
     assert_reads(XS_NONE, "small", "1");
     assert_int_equal(said, 0);
 }
@@ -340,6 +341,36 @@ static void watches_that_fire_whole(void **state)
     assert_int_equal(xs_unwatch(&watch), 0);
 }
 
+/* What takes away, and who has a place of his own for the answer, needs none: only the daemon's
+ * answer does. */
+static void no_memory_is_needed(void **state)
+{
+    struct xs_watch watch = { 0 };
+    char value[8];
+    xs_transaction t;
+
+    assert_int_equal(xs_write(XS_NONE, "nine", "123456789", 9), 0);
+    assert_int_equal(xs_watch(&watch, "nine"), 0);
+    assert_fires(&watch, "nine");
+#define NEEDS_NONE(call, result)                                                                   \
+    do {                                                                                           \
+        allocations_until_failure = 2;                                                             \
+        assert_int_equal(call, result);                                                            \
+        assert_int_equal(allocations_until_failure, 1);                                            \
+    } while (0)
+    NEEDS_NONE(xs_read_into(XS_NONE, "nine", value, sizeof value), 9);
+    assert_string_equal(value, "1234567");
+    NEEDS_NONE(xs_read_into(XS_NONE, "none", value, sizeof value), -ENOENT);
+    NEEDS_NONE(xs_unwatch(&watch), 0);
+    NEEDS_NONE(xs_rm(XS_NONE, "nine"), 0);
+    NEEDS_NONE(xs_rm(XS_NONE, "nine"), 0);
+    NEEDS_NONE(xs_tell(XS_IS_DOMAIN_INTRODUCED, XS_NONE, "5", 2), -EACCES);
+    allocations_until_failure = 0;
+    assert_int_equal(xs_begin(&t), 0);
+    NEEDS_NONE(xs_end(t, true), 0);
+    allocations_until_failure = 0;
+}
+
 static unsigned int called;
 static char last[64];
 static bool slow;
@@ -520,6 +551,7 @@ int main(void)
         cmocka_unit_test(connect),       cmocka_unit_test(requests),
         cmocka_unit_test(requests_without_memory),
         cmocka_unit_test(answers_without_memory),
+        cmocka_unit_test(no_memory_is_needed),
         cmocka_unit_test(transactions),  cmocka_unit_test(calls_keep_no_memory),
         cmocka_unit_test(many_threads_at_once),
         cmocka_unit_test(watches_without_a_limit), cmocka_unit_test(queued_watches),

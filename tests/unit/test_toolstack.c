@@ -319,6 +319,18 @@ static void audit_says(char **word)
     audit_result = strtol(word[1], NULL, 10);
 }
 
+static size_t left_of_dom0 = 2 * ACCOUNT_RESERVE;
+
+static size_t memory_left(void)
+{
+    return left_of_dom0;
+}
+
+static void leave(char **word)
+{
+    left_of_dom0 = strtoul(word[1], NULL, 10);
+}
+
 /* What is held, of everything. */
 static void show_held(char **word)
 {
@@ -416,6 +428,7 @@ static const struct action { const char *name; void (*act)(char **word); } actio
     { "keys", type_ahead },             /* TEXT, ^ for Ctrl-C, ] for Ctrl-] */
     { "again", again },                 /* destroy answers EAGAIN three times */
     { "audit", audit_says },            /* RESULT */
+    { "left", leave },                  /* BYTES: of dom0's memory */
     { "soon", do_soon },                /* ACTION: in a tenth of a second */
 };
 
@@ -471,11 +484,6 @@ static struct netport card = { .name = "card", .mac = { 0x52, 0x54, 0, 1, 2, 3 }
 static void card_event(void)
 {
     card.wake(card.waker);
-}
-
-static size_t memory_left(void)
-{
-    return 2 * ACCOUNT_RESERVE;
 }
 
 static void configure(void)

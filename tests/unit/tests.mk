@@ -450,6 +450,7 @@ xenstore_parts.sources := $(XENSTORE)
 xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
+xenstore_room.sources := $(XENSTORE)
 xenstore_rules.sources := $(XENSTORE)
 CONFIG_PARTS := $(addprefix dom0/config/,settings.c problem.c address.c disk.c vif.c)
 config_text.sources := dom0/config/text.c dom0/config/config.c dom0/config/cpus.c \

@@ -7,7 +7,8 @@
  * event handlers).
  * Paths are absolute ("/local/domain/1/...") or relative to our own home. Functions return 0 (or a
  * count) or a negative errno, ENOENT included. Strings handed out are malloc'ed and the caller's to
- * free().
+ * free(). Requests that change something need no memory here, nor do xs_begin, xs_end, xs_tell and
+ * xs_read_into: what there is can be taken away when there is none.
  */
 #ifndef PVGUEST_XENSTORE_H
 #define PVGUEST_XENSTORE_H
@@ -32,6 +33,8 @@ bool xs_available(void);
 
 /* The value, with a NUL behind it (not counted in *length, which may be NULL); ERR_PTR on error. */
 char *xs_read(xs_transaction t, const char *path, size_t *length);
+/* What fits of it into `value`, with a NUL; the length of all of it, or the error. */
+int xs_read_into(xs_transaction t, const char *path, char *value, size_t size);
 int xs_write(xs_transaction t, const char *path, const void *value, size_t length);
 int xs_mkdir(xs_transaction t, const char *path);
 int xs_rm(xs_transaction t, const char *path);
@@ -115,6 +118,9 @@ void xs_wake(void);
  * malloc'ed, or ERR_PTR. */
 char *xs_request(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length,
                  size_t *answer_length);
+
+/* The same where the answer says only that it was done: 0 or the error. */
+int xs_tell(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length);
 
 /* ---- pure parts, shared with daemons and host tests (lib/xs_message.c) ---- */
 
