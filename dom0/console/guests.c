@@ -172,6 +172,12 @@ static bool take(struct guest_console *console, size_t most)
     return cons != prod;
 }
 
+/* Its last words have had their time, and keep nobody any longer. */
+static bool is_hurried(const struct guest_console *console, uint64_t now)
+{
+    return console->drained_by && now >= console->drained_by;
+}
+
 /* An attached operator's terminal is not flooded; what it does not take now stays with the
  * guest. */
 static bool listen(struct guest_console *console, unsigned budget)
@@ -179,7 +185,8 @@ static bool listen(struct guest_console *console, unsigned budget)
     size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget),
            most = waiting;
 
-    say_what_is_missing(console, false);
+    if (!is_hurried(console, now_ns()))         /* Or it would be heard again. */
+        say_what_is_missing(console, false);
     if (console->passing)
         most = limit_attached(&console->limit, waiting, now_ns());
     if (most == waiting) return take(console, budget);
@@ -200,7 +207,7 @@ static bool is_heard(const struct guest_console *console)
 static bool is_left_alone(struct guest_console *console, uint64_t now)
 {
     if (!is_heard(console) || (now >= terminal_rests && terminal_has_room())) return false;
-    if (console->drained_by && now >= console->drained_by) return false;
+    if (is_hurried(console, now)) return false;
     if (!console->left_alone)
         console->left_alone = now;
     return now - console->left_alone < REST_MOST_NS;
@@ -239,7 +246,7 @@ bool guest_console_is_drained(struct guest_console *console)
         console->drained_by = 0;
         return true;
     }
-    if (now >= console->drained_by)
+    if (is_hurried(console, now))
         limit_hush(&console->limit, now);
     turns_mark(&console->turn);
     return false;

@@ -148,11 +148,14 @@ static void flush_done(struct block_request *request, int status)
 void disks_flush(uint64_t patience)
 {
     static struct block_request request = { .operation = BLOCK_FLUSH, .done = flush_done };
+    bool masked;
 
     if (!whole || !(whole->flags & BLOCK_CAN_FLUSH)) return;
+    masked = events_save();
     flush_result = 1;
     block_submit(whole, &request);
     block_kick(whole);
+    events_restore(masked);
     (void)wait_event_timeout(flushed, flush_result <= 0, patience);
     if (flush_result)
         printk("dom0: the disk does not flush: %s\n",

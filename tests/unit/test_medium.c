@@ -77,6 +77,7 @@ int disks_claim(const char *partition, bool writable, struct blockdev **device, 
 
 void disks_release(const char *partition, bool writable)
 {
+    assert_string_equal(partition, "it");
     claims--;
 }
 
@@ -106,12 +107,30 @@ void events_restore(bool was_masked)
 }
 
 static bool woken;
+static unsigned silent, keys_until_control_c;   /* looks at a disk that has not answered so far */
+static uint64_t now;
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+bool terminal_sleep(uint64_t ns)
+{
+    assert_int_equal(ns, 0);
+    return !keys_until_control_c || --keys_until_control_c;
+}
 
 bool wait_on(struct wait_queue *queue, uint64_t timeout)
 {
     struct block_request *request = disk_has.request;
 
-    assert_true(request && disk_has.kicked);
+    assert_true(request && disk_has.kicked && timeout);
+    if (silent) {
+        silent--;
+        now += timeout;
+        return false;
+    }
     disk_has.request = NULL;
     woken = false;
     work(request);
@@ -167,7 +186,7 @@ static void written(size_t size)
         assert_int_equal(disk_bytes[i], 0);             /* There is none so far. */
     assert_int_equal(medium_finish(medium, &problem), 0);
     assert_int_equal(flushes, 2);                       /* All, and then its beginning. */
-    medium_close(medium, "it");
+    medium_close(medium);
     assert_int_equal(claims, 0);
     assert_memory_equal(disk_bytes, out, size);
     for (size_t i = size; i < sizeof(disk_bytes); i++)
@@ -176,7 +195,7 @@ static void written(size_t size)
     tape = medium_tape(medium);
     assert_int_equal(tape->read(tape, in, size), 0);
     assert_memory_equal(in, out, size);
-    medium_close(medium, "it");
+    medium_close(medium);
 }
 
 /* A guest can be as small as that: it says itself which pages it has. */
@@ -207,7 +226,7 @@ static void more_than_there_is(void **state)
 
     assert_int_equal(tape->write(tape, out, sizeof(out)), 0);
     assert_int_equal(tape->write(tape, out, BUFFER), -ENOSPC);
-    medium_close(medium, "it");
+    medium_close(medium);
     for (size_t i = 0; i < BUFFER; i++)
         assert_int_equal(disk_bytes[i], 0);
 }
@@ -220,7 +239,7 @@ static void over_another(void **state)
 
     written(BUFFER - 5);
     assert_int_equal(medium_to_write("it", false, &medium, &problem), -EEXIST);
-    medium_close(open(true), "it");
+    medium_close(open(true));
     assert_memory_equal(disk_bytes, out, BUFFER - 5);
     memset(disk_bytes, 7, 32);
     assert_int_equal(medium_to_write("it", true, &medium, &problem), -EEXIST);
@@ -256,10 +275,49 @@ static void a_disk_that_fails(void **state)
         all = fails_at ? 0 : nth + 1;
         for (size_t i = 0; i < BUFFER && flushes == 0; i++)
             assert_int_equal(disk_bytes[i], 0);
-        medium_close(medium, "it");
+        medium_close(medium);
         assert_int_equal(claims, 0);
     }
     assert_true(nth > 5);               /* zeroes, the rest, a flush, the beginning, a flush */
+}
+
+/* Who waits for a disk that does not answer can give up. What it has been given is its own until it
+ * does answer, and so is the partition. */
+static void a_disk_that_does_not_answer(void **state)
+{
+    struct block_request *lost;
+    struct problem problem;
+    struct medium *medium;
+    struct tape *tape;
+
+    silent = 3;                         /* Late is not never. */
+    written(BUFFER + 700);
+    assert_int_equal(silent, 0);
+    assert_int_equal(set_up(state), 0);
+    medium = open(false);
+    tape = medium_tape(medium);
+    silent = 5;
+    keys_until_control_c = 2;
+    assert_int_equal(tape->write(tape, out, 2 * BUFFER), -EAGAIN);
+    assert_int_equal(silent, 3);
+    lost = disk_has.request;
+    assert_int_equal(tape->write(tape, out, BUFFER), -EAGAIN);
+    assert_int_equal(medium_finish(medium, &problem), -EAGAIN);
+    assert_string_equal(problem.text, "given up");
+    assert_ptr_equal(disk_has.request, lost);
+    medium_close(medium);
+    assert_int_equal(claims, 1);
+    work(lost);
+    assert_int_equal(claims, 0);
+    disk_has.request = NULL;
+    keys_until_control_c = 1;
+    assert_int_equal(medium_to_write("it", false, &medium, &problem), -EAGAIN);
+    assert_string_equal(problem.text, "given up");
+    assert_int_equal(claims, 1);
+    work(disk_has.request);
+    assert_int_equal(claims, 0);
+    disk_has.request = NULL;
+    silent = 0;
 }
 
 /* What is read ends where the partition does, though that be within a buffer. */
@@ -278,7 +336,7 @@ static void a_partition_that_ends(void **state)
     assert_int_equal(tape->read(tape, in, 1), 0);
     assert_int_equal(in[0], out[sizeof(in) - 3 * BLOCK_SECTOR - 1]);
     assert_int_equal(tape->read(tape, in, 1), -ENODATA);
-    medium_close(medium, "it");
+    medium_close(medium);
     disk.sectors = SECTORS;
 }
 
@@ -292,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup(more_than_there_is, set_up),
         cmocka_unit_test_setup(over_another, set_up),
         cmocka_unit_test_setup(a_disk_that_fails, set_up),
+        cmocka_unit_test_setup(a_disk_that_does_not_answer, set_up),
         cmocka_unit_test_setup(a_partition_that_ends, set_up),
     };
 
