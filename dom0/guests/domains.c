@@ -200,7 +200,8 @@ int domains_check(const struct config *config, struct problem *problem)
         if (!strcmp(domain->config.name, config->name))
             return problem_at(problem,
                               problem_set(problem, -EEXIST, "a domain named '%s' %s", config->name,
-                                          domain->leaving ? "is just ending" : "runs already"),
+                                          domain->leaving || domain->unwanted ? "is just ending"
+                                                                              : "runs already"),
                               config->at.name);
         if (config->has_uuid && domain->config.has_uuid &&
             !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
@@ -384,6 +385,8 @@ bool domains_destroy_all(uint64_t patience)
             waits = now_ns() < until && wait_a_moment();
     }
     mutex_unlock(&lock);
+    if (domains)
+        domains_look();
     return !domains;
 }
 
