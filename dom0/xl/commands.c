@@ -117,9 +117,10 @@ static void end_guests(void)
     while (domains_asked_run() && now_ns() < until)
         thread_sleep(20 * NS_PER_MS);
     move_refuse();                      /* Or there might always be another. */
-    if (!domains_destroy_all(DISK_PATIENCE_NS))
-        printk("Warning: a disk does not answer; the machine ends without it\n");
-    disks_flush(DISK_PATIENCE_NS);
+    if (domains_destroy_all(DISK_PATIENCE_NS))
+        disks_flush(DISK_PATIENCE_NS);
+    else
+        printk("Warning: the disk does not answer; the machine ends without it\n");
 }
 
 static bool do_restart(const struct call *call)

@@ -407,7 +407,8 @@ static void it_must_not_run(void **state)
     sane();
     script.unwanted = true;             /* Destroyed in the moment in which that came. */
     script.unpause = 0;
-    refuses("it has been destroyed there", BEGINNING "make. say 2. go? gone. say 4. listen. end 0.");
+    refuses("it has been destroyed there",
+            BEGINNING "make. say 2. go? gone. say 4. listen. end 0.");
     domain.unwanted = script.unwanted = false;
     script.go = -EPROTO;
     refuses("broken", BEGINNING "make. say 2. go? gone. say 4. listen. end 0.");
