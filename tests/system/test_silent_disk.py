@@ -17,17 +17,14 @@ class Box(dom0.Dom0):
 
     def __init__(self, monitor):
         disk = machine.fresh_disk("silent-disk")
-        super().__init__("silent-disk", net=None, extra=(
-            "-object", "throttle-group,id=brake", "-qmp", f"unix:{monitor},server=on,wait=off",
-            "-drive", "if=none,id=d0,driver=throttle,throttle-group=brake,file.driver=raw,"
-            f"file.file.driver=file,file.file.filename={disk}",
-            "-device", "virtio-blk-pci,drive=d0"))
-        self.monitor = qmp.Monitor(monitor)
+        super().__init__("silent-disk", disk=disk, net=None,
+                         extra=("-qmp", f"unix:{monitor},server=on,wait=off"))
+        self.monitor, self.answered = qmp.Monitor(monitor), None
 
     def brake(self, bytes_a_second):
         """0: none."""
-        self.monitor.ask("qom-set", {"path": "/objects/brake", "property": "limits",
-                                     "value": {"bps-total": bytes_a_second}})
+        none = dict.fromkeys(("bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"), 0)
+        self.monitor.ask("block_set_io_throttle", {"device": "d0", "bps": bytes_a_second, **none})
 
     def flood(self):
         """A guest that has requests at the disk all the time, and gets no more answers."""
@@ -35,9 +32,15 @@ class Box(dom0.Dom0):
         before = self.requests()
         self.until(lambda: self.requests() > before + 100)
         self.brake(1)
+        self.until(self.is_still, every=1)
 
     def requests(self):
         return self.monitor.ask("query-blockstats")[0]["stats"]["rd_operations"]
+
+    def is_still(self):
+        """Since the last look."""
+        before, self.answered = self.answered, self.requests()
+        return before == self.answered
 
     def interrupt(self, line):
         """What is said of a command that Ctrl-C ends."""
@@ -50,14 +53,18 @@ def test_who_waits_for_a_silent_disk_can_stop_waiting():
     # such a path must be short
     monitor = pathlib.Path(f"/tmp/domus-{machine.free_port()}.qmp")
     with Box(monitor) as system:
+        system.flood()                                  # the first one fills what stays
+        system.brake(0)
+        system.ask("destroy attack")
         before = system.free_pages()
         system.flood()
         assert "cannot use it any more" in system.interrupt("block-detach -f attack xvda")
         assert "it runs no more" in system.interrupt("destroy attack")
         assert "given up" in system.interrupt("restore insula1")
-        assert "is in use" in system.refused("restore insula1")
-        system.create("attack-flood.cfg name=other extra=flood=timers disk=[] vif=[]")
-        system.ask("destroy other")                     # nobody else's business
+        assert "is in use" in system.refused("create insula1.cfg")
+        # nobody else's business
+        system.create("""attack-flood.cfg name="other" extra="flood=timers" disk=[] vif=[]""")
+        system.ask("destroy other")
         assert "is just ending" in system.refused("create attack-flood.cfg")
         system.brake(0)
         system.until(lambda: "attack" not in system.domains())
