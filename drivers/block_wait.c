@@ -10,10 +10,20 @@
 #include <pvguest/mm.h>
 #include <pvguest/sched.h>
 #include <pvguest/string.h>
+#include <pvguest/thread.h>
 
 static void finished(struct block_request *request, int status)
 {
     *(volatile int *)request->context = status;
+}
+
+/* Threads of this guest first, then the machine's other domains. */
+static void let_others(void)
+{
+    if (threads_wait() && !sleepless)
+        thread_yield();
+    else
+        vcpu_yield();
 }
 
 static int run(struct blockdev *device, struct block_request *request)
@@ -28,8 +38,8 @@ static int run(struct blockdev *device, struct block_request *request)
     while (status == 1) {
         device->poll(device);
         if (status == 1) {
-            events_restore(masked);     /* others may have work, in this domain and beside it */
-            vcpu_yield();
+            events_restore(masked);
+            let_others();
             masked = events_save();
         }
     }

@@ -44,6 +44,8 @@ struct guest_console {
     struct turn turn;
     struct limit limit;
     uint64_t left_alone;                /* Since then, for the terminal has no room. */
+    uint64_t drained_by;                /* 0: it lives; else until then, or when so much */
+    size_t drained_at;                  /* is logged. */
     /* Without an event of the guest's: at what is missing, at what waits. */
     struct timer look;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
@@ -170,6 +172,12 @@ static bool take(struct guest_console *console, size_t most)
     return cons != prod;
 }
 
+/* Its last words have had their time, and keep nobody any longer. */
+static bool is_hurried(const struct guest_console *console, uint64_t now)
+{
+    return console->drained_by && now >= console->drained_by;
+}
+
 /* An attached operator's terminal is not flooded; what it does not take now stays with the
  * guest. */
 static bool listen(struct guest_console *console, unsigned budget)
@@ -177,7 +185,8 @@ static bool listen(struct guest_console *console, unsigned budget)
     size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget),
            most = waiting;
 
-    say_what_is_missing(console, false);
+    if (!is_hurried(console, now_ns()))         /* Or it would be heard again. */
+        say_what_is_missing(console, false);
     if (console->passing)
         most = limit_attached(&console->limit, waiting, now_ns());
     if (most == waiting) return take(console, budget);
@@ -186,12 +195,19 @@ static bool listen(struct guest_console *console, unsigned budget)
     return false;
 }
 
+/* Does anything of what it says go to the terminal? What goes to its log need not wait. */
+static bool is_heard(const struct guest_console *console)
+{
+    return console->passing || (show && !console->attached && !limit_due(&console->limit));
+}
+
 /* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him.
  * So guests, who would be behind for as long as they like, wait until there is room; or, where that
  * is not known, leave it alone for many times as long as one of them has waited. */
 static bool is_left_alone(struct guest_console *console, uint64_t now)
 {
-    if (!(show || console->passing) || (now >= terminal_rests && terminal_has_room())) return false;
+    if (!is_heard(console) || (now >= terminal_rests && terminal_has_room())) return false;
+    if (is_hurried(console, now)) return false;
     if (!console->left_alone)
         console->left_alone = now;
     return now - console->left_alone < REST_MOST_NS;
@@ -215,27 +231,25 @@ static bool serve(void *owner, unsigned budget)
     return more;
 }
 
-/* Its last words are waited for, but not for as long as a ring full of short lines would take. */
-static void wait_for_room(struct guest_console *console, uint64_t until)
+/* When there is no more time, the terminal is not waited for: who would write there is hushed. */
+bool guest_console_is_drained(struct guest_console *console)
 {
-    while (show && !console->attached && !terminal_has_room() && !limit_due(&console->limit)) {
-        if (now_ns() >= until)
-            limit_hush(&console->limit, now_ns());
-        else
-            thread_sleep(LIMIT_PACE_NS);
-    }
-}
+    const struct xencons_interface *ring = console->ring;
+    uint64_t now = now_ns();
 
-/* In parts like a turn's, and no more than a ring has: others may write on in its page. */
-void guest_console_drain(struct guest_console *console)
-{
-    size_t end = console->logged + sizeof(console->ring->out);
-    uint64_t until = now_ns() + DRAIN_NS;
-
-    while (console->logged < end && take(console, turn_rules[TURN_CONSOLE].budget)) {
-        wait_for_room(console, until);
-        thread_yield();
+    if (!console->drained_by) {
+        console->drained_by = now + DRAIN_NS;
+        console->drained_at = console->logged + sizeof(ring->out);
     }
+    if (console->broken || console->logged >= console->drained_at ||
+        READ_ONCE(ring->out_prod) == ring->out_cons) {
+        console->drained_by = 0;
+        return true;
+    }
+    if (is_hurried(console, now))
+        limit_hush(&console->limit, now);
+    turns_mark(&console->turn);
+    return false;
 }
 
 /* --- life --- */
@@ -325,7 +339,6 @@ void guest_console_close(struct guest_console *console)
 {
     struct guest_console **link = &consoles;
 
-    guest_console_drain(console);
     event_unbind(console->port);
     timer_cancel(&console->look);
     worker_leave(&console->turn);

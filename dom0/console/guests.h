@@ -21,9 +21,12 @@ bool guest_consoles_shown(void);
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **console);
 
-/* Takes what is in the ring now, so that a guest's last words stand before the news of its end.
- * Others work meanwhile. */
-void guest_console_drain(struct guest_console *console);
+/*
+ * Of a guest that speaks no more: has its ring been emptied, so that its last words stand before
+ * the news of its end? False: ask again, its turns see to it. That lasts no longer than half a
+ * second, for which the terminal is waited for, and a ring's worth, whoever else may write there.
+ */
+bool guest_console_is_drained(struct guest_console *console);
 
 void guest_console_rename(struct guest_console *console, const char *name);
 
@@ -31,7 +34,7 @@ void guest_console_rename(struct guest_console *console, const char *name);
  * not known. */
 bool guest_console_show_log(const char *name);
 
-/* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
+/* Lets go of the ring. Whoever is attached comes back. */
 void guest_console_close(struct guest_console *console);
 
 /*

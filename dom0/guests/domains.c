@@ -1,35 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
- * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
+ * Guests' lives (domains.h): from a configuration file to a running domain, and to its end by the
+ * operator's will; by its own: ended.c.
  *
  * Everything a domain holds hangs on struct domain and is let go in domains_end(), whatever state
  * it is in; creating stops at the first error and ends what there is. So there is one way to make
  * and one way to end.
  *
- * What one domain has to wait for, its disk's last answers or its time to be started again
- * (restart.h), is waited for without the lock, and the thread of those that have ended is with
- * others meanwhile.
+ * What one domain has to wait for, its disk's last answers or its last words, is waited for without
+ * the lock.
  */
 #include "dom0/guests/domains.h"
+#include "dom0/console/terminal.h"
 #include "dom0/devices/devices.h"
+#include "dom0/guests/ended.h"
 #include "dom0/guests/home.h"
 #include "dom0/guests/recipe.h"
 #include "dom0/xc/control.h"
 #include <pvguest/console.h>
-#include <pvguest/events.h>
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
 #define LOOK_NS (10 * NS_PER_MS)        /* At what somebody waits for. */
-#define NEVER UINT64_MAX
 
 static struct domain *domains;
 static domid_t highest;                 /* Number that any has had. */
 static struct archive files;
 static MUTEX(lock);                     /* One change of the set of domains at a time. */
-static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
-static WAIT_QUEUE(ended_queue);
 
 /* --- the end of a domain --- */
 
@@ -50,19 +47,26 @@ static void let_others(void)
     mutex_lock(&lock);
 }
 
+/* Is there nothing that its end would have to wait for? Its disks take nothing new from it. */
+bool domain_is_quiet(struct domain *domain)
+{
+    bool closed = devices_close(domain->devices);
+
+    return (!domain->console || guest_console_is_drained(domain->console)) && closed;
+}
+
 static char gone[32][CONFIG_MAX_NAME + 1];      /* Names of the last that went. */
 static unsigned gone_count;
 
-/* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits
- * for all of it. */
+/* It does not run. It stays in the list until all is done: who waits for its end, or wants its name
+ * or its disk, waits for all of it. */
 void domains_end(struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
 
     domain->leaving = true;
     if (domain->domid != DOMID_INVALID) {
-        domain_pause(domain->domid);
-        while (!devices_close(domain->devices))
+        while (!domain_is_quiet(domain))
             let_others();
         devices_detach(domain->devices);
         if (domain->console)
@@ -196,7 +200,8 @@ int domains_check(const struct config *config, struct problem *problem)
         if (!strcmp(domain->config.name, config->name))
             return problem_at(problem,
                               problem_set(problem, -EEXIST, "a domain named '%s' %s", config->name,
-                                          domain->leaving ? "is just ending" : "runs already"),
+                                          domain->leaving || domain->unwanted ? "is just ending"
+                                                                              : "runs already"),
                               config->at.name);
         if (config->has_uuid && domain->config.has_uuid &&
             !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
@@ -311,49 +316,78 @@ void domains_unlock(void)
     mutex_unlock(&lock);
 }
 
-/* It is not wanted any more. True: somebody else has it, who ends it by himself, or gives it up. */
-static bool leave_to_others(struct domain *domain)
+/*
+ * It is not wanted any more, and runs no more; who has it ends it by himself, or gives it up. True:
+ * nobody has it, and it can end without waiting. Who does not wait for that need not: it is one of
+ * those that have ended (ended.c).
+ */
+static bool may_end(struct domain *domain)
 {
     domain->unwanted = true;
-    return domain->leaving || domain->saving;
+    if (domain->leaving || domain->saving) return false;
+    if (!domain->ended)
+        domain_pause(domain->domid);
+    domain->ended = true;
+    domain->action = ACTION_DESTROY;
+    return domain_is_quiet(domain);
+}
+
+/* With the lock, which others have meanwhile. False: the operator does not want to wait. */
+static bool wait_a_moment(void)
+{
+    bool waits;
+
+    mutex_unlock(&lock);
+    waits = terminal_sleep(LOOK_NS);
+    mutex_lock(&lock);
+    return waits;
 }
 
 int domains_destroy(const char *name, struct problem *problem)
 {
     struct domain *domain;
-    bool known = false;
+    bool known = false, waits = true, ready;
+    int error = 0;
 
     mutex_lock(&lock);
-    while ((domain = domains_find(name)) && leave_to_others(domain)) {
+    while (domain = domains_find(name), ready = domain && may_end(domain),
+           domain && !ready && waits) {
         known = true;
-        let_others();
+        waits = wait_a_moment();
     }
-    if (domain)
+    if (ready)
         domains_end(domain);
+    else if (domain)
+        error = problem_set(problem, -EBUSY, "'%s' is not waited for: it runs no more, and is gone "
+                            "when its disk has answered", name);
+    else if (!known)
+        error = domains_unknown(name, problem);
     mutex_unlock(&lock);
-    return domain || known ? 0 : domains_unknown(name, problem);
+    if (error)
+        domains_look();
+    return error;
 }
 
-void domains_destroy_all(void)
+bool domains_destroy_all(uint64_t patience)
 {
-    mutex_lock(&lock);
-    while (domains) {
-        struct domain *domain = domains;
+    uint64_t until = now_ns() + patience;
+    bool waits = true;
 
-        while (domain && leave_to_others(domain))
-            domain = domain->next;
+    mutex_lock(&lock);
+    while (domains && waits) {
+        struct domain *domain = domains, *next;
+
+        for (; domain && !may_end(domain); domain = next)
+            next = domain->next;
         if (domain)
             domains_end(domain);
         else
-            let_others();
+            waits = now_ns() < until && wait_a_moment();
     }
     mutex_unlock(&lock);
-}
-
-void domains_look(void)
-{
-    somebody_ended = true;
-    wake_all(&ended_queue);
+    if (domains)
+        domains_look();
+    return !domains;
 }
 
 /* One that waits to be started again need not be asked. */
@@ -419,20 +453,9 @@ bool domains_asked_run(void)
     return domain;
 }
 
-/* --- domains that end by themselves --- */
+/* --- those that are started again --- */
 
-static const char *reason_name(unsigned reason)
-{
-    static const char *const names[] = {
-        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
-        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
-        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
-    };
-
-    return reason < ARRAY_SIZE(names) ? names[reason] : "a reason unknown";
-}
-
-static void restart(struct domain *old)
+void domains_restart(struct domain *old)
 {
     struct domain *domain = new_domain(&old->config);
     struct life before = old->life;
@@ -456,125 +479,8 @@ static void restart(struct domain *old)
                (unsigned)domain->domid);
 }
 
-/* One that suspends itself when nobody waits for that, or no longer, stays: as by Xen's xl. */
-static enum config_action action_for(const struct config *config, unsigned reason)
-{
-    if (reason == SHUTDOWN_suspend) return ACTION_PRESERVE;
-    if (reason == SHUTDOWN_poweroff) return config->on_poweroff;
-    if (reason == SHUTDOWN_reboot) return config->on_reboot;
-    if (reason == SHUTDOWN_soft_reset) return config->on_soft_reset;
-    return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
-}
-
-bool domain_waits(const struct domain *domain, char *why, size_t size)
-{
-    const struct life *life = &domain->life;
-    uint64_t now = now_ns(), due = life_due(life);
-    unsigned long tenths = (unsigned long)((due - now) / (NS_PER_S / 10));
-    unsigned long built = (unsigned long)(life->build_ns / NS_PER_MS);
-
-    if (!domain->ended || domain->action != ACTION_RESTART || life_is_hopeless(life) || due <= now)
-        return false;
-    snprintf(why, size, "domain '%s' is started again in %lu.%lu s: building it took %lu.%03lu s,"
-             " and may take a tenth of the time", domain->config.name, tenths / 10, tenths % 10,
-             built / 1000, built % 1000);
-    return true;
-}
-
-/* Has it ended? What is to become of it is decided, and said, once. */
-static bool has_ended(struct domain *domain)
-{
-    struct xen_domctl_getdomaininfo info;
-    char why[200];
-    unsigned reason;
-
-    if (domain->ended) return true;
-    if (domain_get_info(domain->domid, &info) || !(info.flags & XEN_DOMINF_shutdown)) return false;
-    reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
-    domain->ended = true;
-    domain->action = action_for(&domain->config, reason);
-    life_end(&domain->life, now_ns());
-    guest_console_drain(domain->console);
-    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name,
-           reason_name(reason));
-    if (reason == SHUTDOWN_suspend)
-        printk("dom0: nobody waits for that (any more): `resume %s` lets it go on\n",
-               domain->config.name);
-    if (domain_waits(domain, why, sizeof(why)))
-        printk("dom0: %s\n", why);
-    return true;
-}
-
-/* When an ended domain can be seen to without waiting. */
-static uint64_t ready_at(const struct domain *domain)
-{
-    bool again = domain->action == ACTION_RESTART && !life_is_hopeless(&domain->life);
-    uint64_t due = again ? life_due(&domain->life) : 0;
-    uint64_t look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
-
-    return due > look ? due : look;
-}
-
-/*
- * Of the domains that have ended, the one whose time came first: with many that end again and
- * again there is always one whose time has come, and nobody is passed over. NULL: it is too early
- * for all, or nobody has; *next is when it is not.
- */
-static struct domain *first_due(uint64_t *next)
-{
-    struct domain *first = NULL;
-
-    *next = NEVER;
-    for (struct domain *domain = domains; domain; domain = domain->next) {
-        uint64_t ready;
-
-        if (domain->leaving || domain->saving || !has_ended(domain) ||
-            domain->action == ACTION_PRESERVE)
-            continue;
-        ready = ready_at(domain);
-        if (ready < *next) {
-            *next = ready;
-            first = domain;
-        }
-    }
-    return *next <= now_ns() ? first : NULL;
-}
-
-static void life_thread(void *argument)
-{
-    struct domain *domain;
-
-    for (uint64_t next = NEVER, now;;) {
-        now = now_ns();
-        if (next == NEVER)
-            wait_event(ended_queue, somebody_ended);
-        else if (now < next)
-            (void)wait_event_timeout(ended_queue, somebody_ended, next - now);
-        somebody_ended = false;
-        mutex_lock(&lock);
-        while ((domain = first_due(&next))) {
-            if (domain->action == ACTION_RESTART)
-                restart(domain);
-            else
-                domains_end(domain);
-            mutex_unlock(&lock);        /* Whoever waits for it has it between two of them. */
-            mutex_lock(&lock);
-        }
-        mutex_unlock(&lock);
-    }
-}
-
-static void on_dom_exc(evtchn_t port, void *data)
-{
-    domains_look();
-}
-
 int domains_start(const struct archive *archive)
 {
-    int error;
-
     files = *archive;
-    error = event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
-    if (error < 0) return error;
-    return thread_create("domains", life_thread, NULL) ? 0 : -ENOMEM;
+    return ended_start();
 }

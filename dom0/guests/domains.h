@@ -4,7 +4,7 @@
  * destroying them.
  *
  * All functions sleep (they talk to XenStore) and take the one lock of the toolstack themselves,
- * unless said otherwise.
+ * unless said otherwise. domains.c, and what is about those that have ended: ended.c.
  */
 #ifndef DOM0_GUESTS_DOMAINS_H
 #define DOM0_GUESTS_DOMAINS_H
@@ -25,7 +25,9 @@ struct domain {
     struct config config;
     struct guest_console *console;
     struct devices *devices;
-    bool ended;                         /* Shut down or crashed. */
+    bool ended;                         /* Shut down or crashed, or to be destroyed. */
+    bool news;                          /* Of that, which are yet to be told; */
+    unsigned reason;                    /* SHUTDOWN_... */
     bool saving;                        /* Its end, if it suspends itself, is none. */
     bool unwanted;                      /* It is to be destroyed: who has it come gives up. */
     bool asked;                         /* To end, with the machine; and it can. */
@@ -75,6 +77,7 @@ struct domain *domains_next(const struct domain *domain);
 struct domain *domains_lock(const char *name, struct problem *problem);
 void domains_unlock(void);
 
+/* -EBUSY: Ctrl-C, for its disk does not answer. It runs no more, and ends when that has. */
 int domains_destroy(const char *name, struct problem *problem);
 
 /*
@@ -94,8 +97,14 @@ int domains_bring_up(const struct config *config, const struct domain_source *so
                      struct domain **made, struct problem *problem);
 /* Could it be had now? Its name, its uuid, its devices. */
 int domains_check(const struct config *config, struct problem *problem);
-/* Ends one, with the lock held: it is gone. */
+/* Ends one that does not run, with the lock held, but for the time in which it is not quiet: it is
+ * gone. */
 void domains_end(struct domain *domain);
+/* The same, and it is made anew. */
+void domains_restart(struct domain *domain);
+/* Is there nothing that its end would have to wait for, no disk's answer, none of its last words?
+ * Its disks take nothing new from now on. */
+bool domain_is_quiet(struct domain *domain);
 /* Has any ended? VIRQ_DOM_EXC does not come again for one that was `saving` then. */
 void domains_look(void);
 
@@ -108,7 +117,8 @@ void domains_ask_all(const char *what);
 /* Whether one of those still runs: worth waiting for. */
 bool domains_asked_run(void);
 
-/* Everybody, at the machine's end. */
-void domains_destroy_all(void);
+/* Everybody, at the machine's end. False: somebody's disk has not answered for so many nanoseconds,
+ * or until Ctrl-C. */
+bool domains_destroy_all(uint64_t patience);
 
 #endif

@@ -56,11 +56,15 @@ static int say(struct wire *wire, enum move_word word, const char *text)
 static void say_no(struct wire *wire, const char *why)
 {
     static uint8_t scratch[1024];
+    uint64_t until, now;
     size_t heard = 0;
 
     if (say(wire, MOVE_NO, why)) return;
-    while (heard < LISTEN_MOST && !wire_read(wire, scratch, sizeof(scratch), LISTEN_NS))
+    now = now_ns();
+    for (until = now + LISTEN_NS; heard < LISTEN_MOST && now < until; now = now_ns()) {
+        if (wire_read(wire, scratch, sizeof(scratch), until - now)) return;
         heard += sizeof(scratch);
+    }
 }
 
 static int check_hello(struct arrival *arrival, struct problem *problem)
@@ -123,6 +127,8 @@ static int let_go(struct arrival *arrival, struct problem *problem)
     receiver.comes = NULL;
     domains_begin();
     arrival->domain->saving = false;
+    if (!error && arrival->domain->unwanted)
+        error = problem_set(problem, -ESRCH, "it has been destroyed there");
     error = error ? error : domain_unpause(arrival->domain->domid);
     if (error)
         domains_end(arrival->domain);

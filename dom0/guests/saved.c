@@ -262,7 +262,7 @@ static void close_medium(struct saved_target *target)
 {
     const struct on_disk *disk = container_of(target, struct on_disk, target);
 
-    medium_close(disk->medium, disk->name);
+    medium_close(disk->medium);
 }
 
 int saved_save(const char *name, const char *target, bool go_on, bool over,
@@ -281,7 +281,7 @@ static bool is_suspended(const struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
 
-    return domain->ended && !domain->leaving && !domain->saving &&
+    return domain->ended && !domain->leaving && !domain->saving && !domain->unwanted &&
            !domain_get_info(domain->domid, &info) &&
            (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
 }
@@ -293,6 +293,7 @@ static int resume(struct domain *domain, struct problem *problem)
 
     error = error ? error : guest_go_on(&guest);
     domain->ended = error;
+    domain->news = domain->news && error;
     return error ? problem_set(problem, error, "'%s' cannot go on: %s", domain->config.name,
                                errno_name(error))
                  : 0;
@@ -473,7 +474,7 @@ static int restore_from(const char *file, const char *target, struct config *con
 
     if (error) return error;
     error = restore(medium_tape(medium), file, config, made, problem);
-    medium_close(medium, target);
+    medium_close(medium);
     return error;
 }
 

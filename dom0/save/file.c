@@ -7,6 +7,7 @@ int tape_get(struct tape *tape, void *bytes, size_t size, struct problem *proble
     int error = tape->read(tape, bytes, size);
 
     if (error == -ENODATA) return problem_set(problem, error, "the saved guest ends too early");
+    if (error == -EAGAIN) return problem_set(problem, error, "given up");
     return error ? problem_set(problem, error, "cannot be read: %s", errno_name(error)) : 0;
 }
 

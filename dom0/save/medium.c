@@ -1,29 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /* See medium.h. */
 #include "dom0/save/medium.h"
+#include "dom0/console/terminal.h"
 #include "dom0/save/format.h"
 #include "dom0/storage/disks.h"
+#include "dom0/storage/gpt.h"
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
 #include <pvguest/thread.h>
 
-#define ORDER 4u
-#define BUFFER (SAVE_PAGE << ORDER)     /* Bytes moved at a time. */
-#define LOOK (1u << 20)                 /* Must be empty: some file systems begin at 64 KiB. */
+#define ORDER   4u
+#define BUFFER  (SAVE_PAGE << ORDER)    /* Bytes moved at a time. */
+#define LOOK    (1u << 20)              /* Must be empty: some file systems begin at 64 KiB. */
+#define LOOK_NS (200 * NS_PER_MS)       /* How long Ctrl-C may not be seen. */
 /* In the first buffer's place while the rest is written: nothing is of worth there. */
 #define MARK "Domus: a guest is being saved here, or was and is not whole\n"
 
 struct medium {
     struct tape tape;
     struct blockdev *disk;
+    char target[GPT_NAME];              /* By which it is claimed: a partition, or "/dev/disk0". */
     bool writing;
     uint8_t *buffer, *head;             /* Pages; the first buffer's, kept until the end. */
     uint64_t at;                        /* The disk's sector behind the buffer, or of it. */
     size_t filled, used;
     struct wait_queue wait;
+    struct block_request request;       /* The disk's, and what it names too, until it is done. */
     bool done;
     int status;
+    bool given_up, closed;              /* By the operator; by us: then it goes when it is done. */
 };
+
+static void release(struct medium *medium)
+{
+    if (medium->disk)
+        disks_release(medium->target, medium->writing);
+    if (medium->buffer)
+        free_pages(medium->buffer, ORDER);
+    if (medium->head)
+        free_pages(medium->head, ORDER);
+    free(medium);
+}
 
 /* --- the disk --- */
 
@@ -34,19 +51,28 @@ static void finished(struct block_request *request, int status)
     medium->status = status;
     medium->done = true;
     wake_all(&medium->wait);
+    if (medium->closed)
+        release(medium);
 }
 
-static int submit(struct medium *medium, struct block_request *request)
+/* A slow disk is waited for as long as the operator does, who may have one that never answers. */
+static int submit(struct medium *medium, const struct block_request *request)
 {
-    bool masked = events_save();
+    bool masked;
 
-    request->done = finished;
-    request->context = medium;
+    if (medium->given_up) return -EAGAIN;
+    masked = events_save();
+    medium->request = *request;
+    medium->request.done = finished;
+    medium->request.context = medium;
     medium->done = false;
-    block_submit(medium->disk, request);
+    block_submit(medium->disk, &medium->request);
     block_kick(medium->disk);
     events_restore(masked);
-    wait_event(medium->wait, medium->done);
+    while (!wait_event_timeout(medium->wait, medium->done, LOOK_NS)) {
+        medium->given_up = !terminal_sleep(0);
+        if (medium->given_up) return -EAGAIN;
+    }
     return medium->status;
 }
 
@@ -145,15 +171,6 @@ static int tape_read(struct tape *tape, void *to, size_t size)
 
 /* --- from the claim to the end --- */
 
-static void release(struct medium *medium)
-{
-    if (medium->buffer)
-        free_pages(medium->buffer, ORDER);
-    if (medium->head)
-        free_pages(medium->head, ORDER);
-    free(medium);
-}
-
 static int claim(const char *target, bool writing, struct medium **made, struct problem *problem)
 {
     struct medium *medium = calloc(1, sizeof(*medium));
@@ -171,7 +188,9 @@ static int claim(const char *target, bool writing, struct medium **made, struct 
     }
     medium->tape = (struct tape){ tape_write, tape_read };
     medium->writing = writing;
+    medium->done = true;
     wait_queue_init(&medium->wait);
+    snprintf(medium->target, sizeof(medium->target), "%s", target);
     error = disks_claim(target, writing, &medium->disk, &why);
     if (error) {
         release(medium);
@@ -211,6 +230,7 @@ static int look(struct medium *medium, const char *target, bool over, struct pro
     if (error == -EEXIST)
         return problem_set(problem, error, "'%s' holds something that is no saved guest: write "
                            "zeroes over its first %u KiB, if nobody wants it", target, LOOK / 1024);
+    if (error == -EAGAIN) return problem_set(problem, error, "given up");
     if (error)
         return problem_set(problem, error, "'%s' cannot be read: %s", target, errno_name(error));
     if (!saved || over) return 0;
@@ -229,7 +249,7 @@ int medium_to_write(const char *target, bool over, struct medium **medium, struc
         (*medium)->filled = 0;
         return 0;
     }
-    medium_close(*medium, target);
+    medium_close(*medium);
     return error;
 }
 
@@ -268,11 +288,16 @@ int medium_finish(struct medium *medium, struct problem *problem)
     error = error ? error : flush(medium);
     if (error == -ENOSPC)
         return problem_set(problem, error, "there is too little room for the guest");
+    if (error == -EAGAIN) return problem_set(problem, error, "given up");
     return error ? problem_set(problem, error, "cannot be written: %s", errno_name(error)) : 0;
 }
 
-void medium_close(struct medium *medium, const char *target)
+void medium_close(struct medium *medium)
 {
-    disks_release(target, medium->writing);
-    release(medium);
+    bool masked = events_save();
+
+    medium->closed = !medium->done;
+    events_restore(masked);
+    if (!medium->closed)
+        release(medium);
 }

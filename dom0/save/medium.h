@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A partition (or the whole disk) as a tape. Whoever waits for the disk sleeps, and dom0 goes on.
- * What a saved guest begins with is written last: until then there is none.
+ * Ctrl-C ends that: -EAGAIN, from then on. The main thread's only. What a saved guest begins with
+ * is written last: until then there is none.
  */
 #ifndef DOM0_SAVE_MEDIUM_H
 #define DOM0_SAVE_MEDIUM_H
@@ -20,7 +21,8 @@ struct tape *medium_tape(struct medium *medium);
 uint64_t medium_bytes(const struct medium *medium);     /* that it has room for */
 /* All that was written is on the disk, its beginning last. */
 int medium_finish(struct medium *medium, struct problem *problem);
-/* Gives it back; what was written without medium_finish() is no saved guest. */
-void medium_close(struct medium *medium, const char *target);
+/* Gives it back, when the disk is done with it; what was written without medium_finish() is no
+ * saved guest. */
+void medium_close(struct medium *medium);
 
 #endif

@@ -13,6 +13,7 @@ int saver_put(struct saver *saver, const void *bytes, size_t size)
     int error = saver->tape->write(saver->tape, bytes, size);
 
     if (error == -ENOSPC) return failed(saver, error, "there is too little room for the guest");
+    if (error == -EAGAIN) return failed(saver, error, "given up");
     return error ? failed(saver, error, "cannot be written: %s", errno_name(error)) : 0;
 }
 

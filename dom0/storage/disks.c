@@ -7,6 +7,7 @@
 #include "dom0/storage/gpt.h"
 #include "dom0/turns.h"
 #include <pvguest/console.h>
+#include <pvguest/thread.h>
 
 static struct blockdev *whole;
 static struct turn turn;                /* Of its finished transfers. */
@@ -140,12 +141,31 @@ void disks_release(const char *name, bool writable)
     claim->readers -= !writable;
 }
 
-void disks_flush(void)
-{
-    int error = whole && whole->flags & BLOCK_CAN_FLUSH ? block_flush(whole) : 0;
+static WAIT_QUEUE(flushed);
+static int flush_result;                        /* 1: none so far; no errno is positive. */
 
-    if (error)
-        printk("dom0: the disk does not flush: %s\n", errno_name(error));
+static void flush_done(struct block_request *request, int status)
+{
+    flush_result = status;
+    wake_all(&flushed);
+}
+
+/* The disk may answer later: the request stays. */
+void disks_flush(uint64_t patience)
+{
+    static struct block_request request = { .operation = BLOCK_FLUSH, .done = flush_done };
+    bool masked;
+
+    if (!whole || !(whole->flags & BLOCK_CAN_FLUSH)) return;
+    masked = events_save();
+    flush_result = 1;
+    block_submit(whole, &request);
+    block_kick(whole);
+    events_restore(masked);
+    (void)wait_event_timeout(flushed, flush_result <= 0, patience);
+    if (flush_result)
+        printk("dom0: the disk does not flush: %s\n",
+               flush_result > 0 ? "it does not answer" : errno_name(flush_result));
 }
 
 void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers,

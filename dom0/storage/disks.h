@@ -20,8 +20,8 @@ void disks_start(struct blockdev *disk);
 int disks_claim(const char *partition, bool writable, struct blockdev **device, const char **why);
 void disks_release(const char *partition, bool writable);
 
-/* Empties the disk's cache. */
-void disks_flush(void);
+/* Empties the disk's cache, before the machine ends: a disk is waited for so many nanoseconds. */
+void disks_flush(uint64_t patience);
 
 /* Calls `visit` for each partition, or for /dev/disk0 where there are none; users: writers and
  * readers. */

@@ -25,6 +25,7 @@
 #define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
 #define HELP_COLUMNS 100
 #define PATIENCE_NS (5 * NS_PER_S)
+#define DISK_PATIENCE_NS (30 * NS_PER_S)        /* With a disk, when the machine ends. */
 
 /* Exit statuses, as xl has them. */
 #define STATUS_FAILED 1
@@ -116,8 +117,10 @@ static void end_guests(void)
     while (domains_asked_run() && now_ns() < until)
         thread_sleep(20 * NS_PER_MS);
     move_refuse();                      /* Or there might always be another. */
-    domains_destroy_all();
-    disks_flush();
+    if (domains_destroy_all(DISK_PATIENCE_NS))
+        disks_flush(DISK_PATIENCE_NS);
+    else
+        printk("Warning: the disk does not answer; the machine ends without it\n");
 }
 
 static bool do_restart(const struct call *call)

@@ -10,10 +10,11 @@
  * configuration follows what was attached and detached, so that a guest that restarts comes back
  * with what it had.
  */
+#include "dom0/console/terminal.h"
 #include "dom0/devices/device.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
-#include <pvguest/thread.h>
+#include <pvguest/time.h>
 
 #define PATIENCE_NS (10 * NS_PER_S)
 #define LOOK_NS (20 * NS_PER_MS)
@@ -129,8 +130,9 @@ static int begin(enum device_kind kind, char **word, bool force, struct problem 
     else if (devices_close_one(domain->devices, kind, config->number))
         forget(domain, kind, config);
     else
-        error = -EBUSY;
-    if (error && config)
+        error = problem_set(problem, -EBUSY, "device %s is not waited for: '%s' cannot use it any "
+                            "more; detach it again when the disk has answered", word[1], word[0]);
+    if (error && config && !force)
         problem_set(problem, error, "XenStore: %s", errno_name(error));
     domains_unlock();
     return error;
@@ -159,8 +161,9 @@ static int ask_for(enum device_kind kind, char **word, struct problem *problem)
     int error = begin(kind, word, false, problem);
 
     if (error) return error;
-    while ((error = finish(kind, word, problem)) == -EBUSY && now_ns() < until)
-        thread_sleep(LOOK_NS);
+    while ((error = finish(kind, word, problem)) == -EBUSY && now_ns() < until &&
+           terminal_sleep(LOOK_NS))
+        ;
     return error == -EBUSY
                ? problem_set(problem, error, "'%s' does not let go of device %s: it uses it still;"
                              " when it has finished, detach again, or use --force", word[0],
@@ -176,8 +179,8 @@ static bool detach(const struct call *call)
     int error;
 
     if (verb_option(call, 'f'))
-        while ((error = begin(kind, word, true, &problem)) == -EBUSY)
-            thread_sleep(LOOK_NS);
+        while ((error = begin(kind, word, true, &problem)) == -EBUSY && terminal_sleep(LOOK_NS))
+            ;
     else
         error = ask_for(kind, word, &problem);
     if (error) return verb_refuse(&problem);

@@ -32,6 +32,16 @@ static struct domain *find(const char *name)
     return NULL;
 }
 
+/* One that nobody else has: who has it says when it runs. */
+static struct domain *find_free(const char *name)
+{
+    struct domain *domain = find(name);
+
+    if (!domain || !domain->saving) return domain;
+    printk("Error: domain '%s' is just being saved or moved\n", name);
+    return NULL;
+}
+
 static bool refuse_errno(const char *what, int error)
 {
     printk("Error: %s: %s\n", what, errno_name(error));
@@ -169,7 +179,7 @@ bool verb_console_log(const struct call *call)
 
 bool verb_pause(const struct call *call)
 {
-    struct domain *domain = find(call->word[0]);
+    struct domain *domain = find_free(call->word[0]);
     int error = domain ? domain_pause(domain->domid) : 0;
 
     if (domain && !error)
@@ -180,7 +190,7 @@ bool verb_pause(const struct call *call)
 /* One that is not paused runs: that was wanted, and is no error with xl either. */
 bool verb_unpause(const struct call *call)
 {
-    struct domain *domain = find(call->word[0]);
+    struct domain *domain = find_free(call->word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
     struct xen_domctl_getdomaininfo info;
     bool still;

@@ -136,7 +136,7 @@ void backend_changed(struct backend *backend)
     switch (front) {
     case XenbusStateInitialised:
     case XenbusStateConnected:
-        if (backend->state == XenbusStateInitWait)
+        if (backend->state == XenbusStateInitWait && !backend->over)
             connect(backend);
         break;
     case XenbusStateInitialising:       /* it starts, or starts again (or a boot loader's kernel) */

@@ -110,7 +110,8 @@ bool blkback_idle(const struct blkback *back)
             back->ring.req_cons == back->ring.sring->req_prod);
 }
 
-bool blkback_close(struct blkback *back)
+/* True: nothing is in flight. */
+static bool stop_taking(struct blkback *back)
 {
     if (back->connected) {
         back->closing = true;           /* answers of what is in flight still go to the ring */
@@ -121,11 +122,19 @@ bool blkback_close(struct blkback *back)
     return !back->in_flight;
 }
 
+/* Who is half connected when he has to go would be connected behind our back, and have his disk at
+ * work when nobody waits for that any more. */
+bool blkback_close(struct blkback *back)
+{
+    back->backend.over = true;
+    return stop_taking(back);
+}
+
 /* Ends when the disk has answered all: a disk always answers, so this is bounded by it. Others work
  * meanwhile. */
 static void wait_for_disk(struct blkback *back)
 {
-    while (!blkback_close(back)) {
+    while (!stop_taking(back)) {
         bool masked = events_save();
 
         back->device->poll(back->device);
@@ -143,7 +152,7 @@ static bool disconnect(struct backend *backend)
     if (!back->connected) return true;
     if (!back->wake)                    /* nobody would ask again */
         wait_for_disk(back);
-    if (!blkback_close(back)) return false;
+    if (!stop_taking(back)) return false;
     blkback_call_next(back->quota);
     back->connected = back->closing = false;
     event_unbind(back->port);

@@ -458,6 +458,22 @@ static void a_ring_that_lies(void **state)
     assert_answer(0, 1, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 }
 
+/* Half connected when its device is taken away, it never is: its disk would be at work when nobody
+ * waits for that any more. */
+static void closed_is_for_good(void **state)
+{
+    assert_true(blkback_close(back));
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    blkback_changed(back);
+    assert_int_equal(rings_mapped + bound + pending_count, 0);
+    assert_string_equal(states, "2");
+    front_node("state", "1");
+    blkback_changed(back);
+    front_node("state", "3");
+    blkback_changed(back);
+    assert_int_equal(rings_mapped + bound + pending_count, 0);
+}
+
 /* The front end may have asked, and notified, before we were there. */
 static void requests_from_before_the_binding(void **state)
 {
@@ -582,7 +598,7 @@ int main(void)
         BOTH(a_barrier), BOTH(a_barrier_that_fails), BOTH(a_barrier_and_the_end),
         BOTH(a_disk_that_answers_at_once), BOTH(nobody_to_wake), BOTH(indirect_requests),
         BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight),
-        BOTH(nothing_new_while_disconnecting), BOTH(a_ring_that_lies),
+        BOTH(nothing_new_while_disconnecting), BOTH(closed_is_for_good), BOTH(a_ring_that_lies),
         BOTH(requests_from_before_the_binding), BOTH(connections_that_fail),
         BOTH(what_is_published),
         BOTH(without_memory_or_addresses), BOTH(a_ring_that_stays),

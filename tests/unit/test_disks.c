@@ -13,6 +13,7 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/sched.h>
+#include <pvguest/thread.h>
 #include "dom0/storage/disks.h"
 #include "gpt_host.h"
 #include "dom0/turns.h"
@@ -46,6 +47,32 @@ void vcpu_yield(void)
     yields++;
 }
 
+const char *sleepless;
+static bool threads;                            /* others can run */
+static unsigned thread_yields;
+
+bool threads_wait(void)
+{
+    return threads;
+}
+
+void thread_yield(void)
+{
+    assert_true(!masked && !sleepless);
+    thread_yields++;
+}
+
+static uint64_t now;
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+void wake_all(struct wait_queue *queue)
+{
+}
+
 /* --- a disk of 8,000 sectors that answers when it is asked often enough ----------------------- */
 
 #define SECTORS 8000u
@@ -55,6 +82,7 @@ static struct block_request *waiting[8];
 static unsigned waiting_count, polls, flushes, kicks, patience;
 static int result;
 static const char *serial;
+static struct blockdev disk;
 
 static void submit(struct blockdev *device, struct block_request *request)
 {
@@ -88,6 +116,16 @@ static void poll(struct blockdev *device)
     }
     flushes += request->operation == BLOCK_FLUSH;
     request->done(request, result);
+}
+
+static bool dead;
+
+bool wait_on(struct wait_queue *queue, uint64_t timeout)
+{
+    now += MIN(timeout, 100u);
+    if (!dead)
+        disk.poll(&disk);
+    return true;
 }
 
 static unsigned served;
@@ -158,7 +196,7 @@ static void no_disk_and_no_table(void **state)
     assert_string_equal(said, "dom0: no disk\n");
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
     assert_string_equal(why, "this machine has no disk");
-    disks_flush();
+    disks_flush(1000);
     disks_start(&disk);
     assert_non_null(strstr(said, "the disk has no GPT; all of it is /dev/disk0 (ENOENT)"));
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
@@ -300,6 +338,8 @@ static void a_window_ends_with_its_partition(void **state)
 /* Long, at any place in a page, on a slow disk: all of it comes, in pieces that the disk takes. */
 static void transfers_that_wait(void **state)
 {
+    uint64_t flushed_at;
+
     patience = 3;
     polls = yields = kicks = 0;
     for (unsigned offset = 0; offset < 4096; offset += 512) {
@@ -311,8 +351,19 @@ static void transfers_that_wait(void **state)
         assert_int_equal(block_read(&disk, 1000, back, 100), 0);
         assert_memory_equal(back, data + offset, 100 * 512);
     }
-    assert_true(kicks >= 8 * 4 && yields > kicks);
+    assert_true(kicks >= 8 * 4 && yields > kicks && !thread_yields);
     assert_false(masked);
+    /* dom0's other threads serve guests meanwhile; who may not sleep waits alone. */
+    threads = true;
+    yields = 0;
+    assert_int_equal(block_read(&disk, 1000, back, 100), 0);
+    assert_true(thread_yields && !yields);
+    thread_yields = 0;
+    sleepless = "a turn";
+    assert_int_equal(block_read(&disk, 1000, back, 100), 0);
+    assert_true(!thread_yields && yields);
+    sleepless = NULL;
+    threads = false;
     assert_int_equal(block_read(&disk, 5, back, 0), 0);
     result = -EIO;
     assert_int_equal(block_read(&disk, 5, back, 1), -EIO);
@@ -320,19 +371,31 @@ static void transfers_that_wait(void **state)
     assert_int_equal(waiting_count, 0);
     flushes = 0;
     said[0] = '\0';
-    disks_flush();
+    disks_flush(1000);
     assert_int_equal(flushes, 1);
     assert_non_null(strstr(said, "does not flush: EIO"));
     result = 0;
     said[0] = '\0';
-    disks_flush();
+    disks_flush(1000);
     assert_int_equal(flushes, 2);
     assert_int_equal(block_flush(&disk), 0);
     assert_int_equal(flushes, 3);
+    flushed_at = now;
+    dead = true;                                /* The machine ends without it. */
+    disks_flush(1000);
+    assert_int_equal(now, flushed_at + 1000);
+    assert_non_null(strstr(said, "does not flush: it does not answer"));
+    assert_int_equal(waiting_count, 1);
+    dead = false;
+    masked = true;
+    while (waiting_count)
+        poll(&disk);
+    masked = false;
+    said[0] = '\0';
     disk.flags = 0;
-    disks_flush();
+    disks_flush(1000);
     assert_int_equal(block_flush(&disk), 0);    /* nothing to flush */
-    assert_int_equal(flushes, 3);
+    assert_int_equal(flushes, 4);
     assert_string_equal(said, "");
 }
 

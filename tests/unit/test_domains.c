@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guests that end by themselves, so many and so often that the toolstack has always one to start
- * again: who waits for its lock has it between two of them, and each guest has its turn. Building,
- * XenStore and the clock are played.
+ * again: who waits for its lock has it between two of them, and each guest has its turn. Others
+ * whose end has to be waited for, because of their disk or their last words: nobody has the lock
+ * meanwhile, and the operator need not wait. Building, XenStore and the clock are played.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "dom0/xc/control.h"
+#include "dom0/console/terminal.h"
 #include "dom0/devices/devices.h"
 #include "dom0/guests/domains.h"
 #include "dom0/guests/home.h"
@@ -66,12 +68,14 @@ void recipe_say_where(const char *file, struct problem *problem)
 {
 }
 
-/* Each is gone when it is asked for, but crashes as soon as anybody looks at it. */
+/* Each is gone when it is asked for, but crashes as soon as it runs. */
 static domid_t destroyed;
+static unsigned looks;
 
 int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info)
 {
     if (domid == destroyed) return -ESRCH;
+    looks++;
     info->flags = lives ? 0
                         : XEN_DOMINF_shutdown | SHUTDOWN_crash << XEN_DOMINF_shutdownshift;
     return 0;
@@ -85,16 +89,18 @@ int domain_destroy(domid_t domid)
 
 /* --- threads --- */
 
+static bool locked;
+
 void mutex_lock(struct mutex *mutex)
 {
-    assert_null(mutex->owner);
-    mutex->owner = (struct thread *)mutex;
+    assert_false(locked);
+    locked = true;
 }
 
 void mutex_unlock(struct mutex *mutex)
 {
-    assert_non_null(mutex->owner);
-    mutex->owner = NULL;
+    assert_true(locked);
+    locked = false;
     if (operator_waits)
         operator_after = builds;
     operator_waits = false;
@@ -102,6 +108,7 @@ void mutex_unlock(struct mutex *mutex)
 
 bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
 {
+    assert_false(locked);
     if (!timeout_ns)
         longjmp(nothing_to_do, 1);
     now += timeout_ns;
@@ -117,8 +124,17 @@ static void (*meanwhile)(void);         /* In a sleep. */
 void thread_sleep(uint64_t ns)
 {
     now += ns;
+}
+
+static bool control_c;
+
+bool terminal_sleep(uint64_t ns)
+{
+    assert_false(locked);
+    now += ns;
     if (meanwhile)
         meanwhile();
+    return !control_c;
 }
 
 struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument)
@@ -145,19 +161,33 @@ int event_bind_virq(unsigned int virq, event_handler handler, void *data)
 
 /* --- what takes none --- */
 
+static unsigned undrained, told;        /* looks at a console whose last words are yet to come */
+
+bool guest_console_is_drained(struct guest_console *console)
+{
+    return !undrained || !undrained--;
+}
 void printk(const char *format, ...)
 {
+    if (!strstr(format, "has ended:")) return;
+    assert_int_equal(undrained, 0);
+    told++;
 }
 const char *errno_name(long error)
 {
     return "E";
 }
+static unsigned pauses;
+
 int domain_pause(domid_t domid)
 {
+    pauses++;
     return 0;
 }
 int domain_unpause(domid_t domid)
 {
+    if (!lives)
+        domains_look();                 /* VIRQ_DOM_EXC */
     return 0;
 }
 int domain_get_share(domid_t domid, struct domain_share *share)
@@ -179,9 +209,6 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     return 0;
 }
 void guest_console_close(struct guest_console *console)
-{
-}
-void guest_console_drain(struct guest_console *console)
 {
 }
 int home_write(const struct config *config, const struct build_result *built)
@@ -208,9 +235,11 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
 void devices_detach(struct devices *devices)
 {
 }
+static bool disk_is_silent;             /* of who has one */
+
 bool devices_close(struct devices *devices)
 {
-    return true;
+    return !devices || !disk_is_silent;
 }
 int archive_next(const struct archive *archive, size_t *position, struct archive_file *file)
 {
@@ -261,7 +290,7 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    domains_destroy_all();
+    assert_true(domains_destroy_all(NS_PER_S));
     return 0;
 }
 
@@ -379,6 +408,80 @@ static void destroyed_while_it_comes(void **state)
     assert_int_equal(domains_destroy("g0", &problem), -ESRCH);
 }
 
+/* Nobody waits for one guest's last words with the lock in his hands; the news come behind them. A
+ * guest's end has few questions for the hypervisor, however many others there are. */
+static void last_words_first(void **state)
+{
+    undrained = 2 * GUESTS + 5;
+    told = looks = 0;
+    run(GUESTS);
+    assert_in_range(told, GUESTS, 2 * GUESTS);
+    assert_in_range(looks, GUESTS, 3 * GUESTS);
+}
+
+static struct domain *one_with_a_silent_disk(const char *name)
+{
+    static char disk;
+    struct problem problem;
+    struct domain *made;
+
+    assert_int_equal(domains_create(name, "", false, &made, &problem), 0);
+    made->devices = (struct devices *)&disk;
+    disk_is_silent = true;
+    return made;
+}
+
+/* Whoever destroys it can stop waiting: it runs no more, is in nobody's way, and goes by itself
+ * once the disk has answered. */
+static void a_disk_that_does_not_answer(void **state)
+{
+    struct domain *silent = one_with_a_silent_disk("silent"), *made;
+    struct problem problem;
+
+    lives = true;
+    pauses = 0;
+    control_c = true;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(domains_destroy("silent", &problem), -EBUSY);
+        assert_non_null(strstr(problem.text, "'silent' is not waited for: it runs no more"));
+        assert_true(pauses == 1 && domains_find("silent") == silent && silent->ended);
+    }
+    assert_null(domains_lock("silent", &problem));
+    assert_int_equal(domains_create("other", "", false, &made, &problem), 0);
+    assert_int_equal(domains_destroy("other", &problem), 0);
+    disk_is_silent = control_c = false;
+    run(1);
+    assert_null(domains_find("silent"));
+}
+
+static bool gives_up;
+
+static void it_is_given_up(void)
+{
+    control_c = gives_up;
+    disk_is_silent = gives_up;
+}
+
+/* Nor does it keep the machine from ending. */
+static void the_machine_ends_all_the_same(void **state)
+{
+    uint64_t began;
+
+    one_with_a_silent_disk("silent");
+    began = now;
+    assert_false(domains_destroy_all(NS_PER_S));
+    assert_in_range(now - began, NS_PER_S, 2 * NS_PER_S);
+    meanwhile = it_is_given_up;
+    gives_up = true;
+    began = now;
+    assert_false(domains_destroy_all(NS_PER_S));
+    assert_in_range(now - began, 1, NS_PER_S / 2);
+    gives_up = false;
+    assert_true(domains_destroy_all(NS_PER_S));
+    meanwhile = NULL;
+    assert_null(domains_next(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +490,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
         cmocka_unit_test_setup_teardown(destroyed_while_it_comes, start, stop),
         cmocka_unit_test_setup_teardown(ended_while_saved, start, stop),
+        cmocka_unit_test_setup_teardown(last_words_first, start, stop),
+        cmocka_unit_test_setup_teardown(a_disk_that_does_not_answer, start, stop),
+        cmocka_unit_test_setup_teardown(the_machine_ends_all_the_same, start, stop),
         cmocka_unit_test_setup_teardown(who_cannot_be_asked_is_not_waited_for, start, stop),
     };
 

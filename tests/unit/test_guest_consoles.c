@@ -182,17 +182,6 @@ void thread_sleep(uint64_t ns)
     now += ns;
 }
 
-static unsigned yields;
-
-static bool goes_on;                    /* somebody else has its ring, too, and fills it */
-
-void thread_yield(void)
-{
-    yields++;
-    if (goes_on)
-        guest[1].ring.out_prod = guest[1].ring.out_cons + sizeof(guest[1].ring.out);
-}
-
 static void (*meanwhile)(void);         /* in a sleep */
 
 void wake_all(struct wait_queue *queue)
@@ -296,8 +285,8 @@ static unsigned lines_shown(void)
     return lines;
 }
 
-/* The end of a line is a byte, but not as cheap, where it is shown: a turn has few. So have the
- * parts in which the last words are taken, between which others work. */
+/* The end of a line is a byte, but not as cheap, where it is shown: a turn has few. The last words
+ * are taken in turns, too. */
 static void many_lines_are_many_bytes(void **state)
 {
     struct xencons_interface *ring = &guest[1].ring;
@@ -311,10 +300,11 @@ static void many_lines_are_many_bytes(void **state)
     run();
     assert_int_equal(lines_shown(), 200);
     ring->out_prod = ring->out_cons + 200;
-    yields = 0;
-    guest_console_drain(guest[1].console);
+    assert_false(guest_console_is_drained(guest[1].console));
+    assert_int_equal(lines_shown(), 200);
+    run();
+    assert_true(guest_console_is_drained(guest[1].console));
     assert_int_equal(lines_shown(), 400);
-    assert_in_range(yields, 200 / (budget / 50) - 1, 199);
     guest_consoles_show(false);
     ring->out_prod = ring->out_cons + budget;
     ring_bell(1);
@@ -341,25 +331,52 @@ static void what_is_said_is_shown(void **state)
 static void last_words_come_to_an_end(void **state)
 {
     struct xencons_interface *ring = &guest[1].ring;
+    unsigned turns = 0;
     uint64_t before;
 
     memset(ring->out, 'x', sizeof(ring->out));
-    ring->out_prod = ring->out_cons + sizeof(ring->out);
-    yields = 0;
-    goes_on = true;
-    guest_console_drain(guest[1].console);
-    goes_on = false;
-    assert_in_range(yields, 8, 9);
+    do
+        ring->out_prod = ring->out_cons + sizeof(ring->out);
+    while (!guest_console_is_drained(guest[1].console) && turns_take(LANE_QUICK) && ++turns < 20);
+    assert_in_range(turns, 8, 9);
+    run();
     memset(ring->out, '\n', sizeof(ring->out));
     ring->out_prod = ring->out_cons + sizeof(ring->out);
     terminal[0] = '\0';
     line_is_stuck = true;
-    before = now;
-    guest_console_drain(guest[1].console);
+    for (before = now; !guest_console_is_drained(guest[1].console); now += 10 * NS_PER_MS)
+        run();
     line_is_stuck = false;
     assert_in_range(now - before, 400 * NS_PER_MS, 600 * NS_PER_MS);
     assert_int_equal(ring->out_cons, ring->out_prod);
     assert_in_range(lines_shown(), 1, 100);
+}
+
+/* Who may say no more for now waits for no line: what he says goes to his log. */
+static void what_goes_to_the_log_waits_for_nothing(void **state)
+{
+    struct xencons_interface *ring = &guest[1].ring;
+
+    memset(ring->out, '\n', sizeof(ring->out));
+    ring->out_prod = ring->out_cons + 200;
+    line_is_stuck = true;
+    ring_bell(1);
+    run();
+    assert_int_equal(ring->out_prod - ring->out_cons, 200);
+    line_is_stuck = false;
+    do {                                        /* until a line of them is missing */
+        terminal[0] = '\0';
+        written = 0;
+        ring->out_prod = ring->out_cons + 200;
+        turns_mark(guest[1].data);
+        run();
+    } while (lines_shown() == 200);
+    line_is_stuck = true;
+    ring->out_prod = ring->out_cons + sizeof(ring->out);
+    turns_mark(guest[1].data);
+    run();
+    assert_int_equal(ring->out_cons, ring->out_prod);
+    line_is_stuck = false;
 }
 
 /* NULs too, as what they are; and nothing else. */
@@ -418,7 +435,7 @@ static void rings_that_lie(void **state)
     assert_int_equal(said, 1);
     ring->out_prod = ring->out_cons + 5;        /* too late */
     says(1, "");
-    guest_console_drain(guest[1].console);
+    assert_true(guest_console_is_drained(guest[1].console));
     assert_int_equal(said, 1);
     assert_int_equal(guest[1].notified, 0);
     assert_string_equal(terminal, "");
@@ -566,6 +583,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(last_words_come_to_an_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_goes_to_the_log_waits_for_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_may_have_nuls, setup, teardown),
         cmocka_unit_test_setup_teardown(many_lines_are_many_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),

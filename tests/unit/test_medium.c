@@ -78,6 +78,7 @@ int disks_claim(const char *partition, bool writable, struct blockdev **device, 
 
 void disks_release(const char *partition, bool writable)
 {
+    assert_string_equal(partition, "it");
     claims--;
 }
 
@@ -107,12 +108,30 @@ void events_restore(bool was_masked)
 }
 
 static bool woken;
+static unsigned silent, keys_until_control_c;   /* looks at a disk that has not answered so far */
+static uint64_t now;
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+bool terminal_sleep(uint64_t ns)
+{
+    assert_int_equal(ns, 0);
+    return !keys_until_control_c || --keys_until_control_c;
+}
 
 bool wait_on(struct wait_queue *queue, uint64_t timeout)
 {
     struct block_request *request = disk_has.request;
 
-    assert_true(request && disk_has.kicked);
+    assert_true(request && disk_has.kicked && timeout);
+    if (silent) {
+        silent--;
+        now += timeout;
+        return false;
+    }
     disk_has.request = NULL;
     woken = false;
     work(request);
@@ -176,7 +195,7 @@ static void written(size_t size)
         nothing_yet();
     assert_int_equal(medium_finish(medium, &problem), 0);
     assert_int_equal(flushes, 2);                       /* All, and then its beginning. */
-    medium_close(medium, "it");
+    medium_close(medium);
     assert_int_equal(claims, 0);
     assert_memory_equal(disk_bytes, out, size);
     for (size_t i = size; i < sizeof(disk_bytes); i++)
@@ -185,7 +204,7 @@ static void written(size_t size)
     tape = medium_tape(medium);
     assert_int_equal(tape->read(tape, in, size), 0);
     assert_memory_equal(in, out, size);
-    medium_close(medium, "it");
+    medium_close(medium);
 }
 
 /* A guest can be as small as that: it says itself which pages it has. */
@@ -216,9 +235,9 @@ static void more_than_there_is(void **state)
 
     assert_int_equal(tape->write(tape, out, sizeof(out)), 0);
     assert_int_equal(tape->write(tape, out, BUFFER), -ENOSPC);
-    medium_close(medium, "it");
+    medium_close(medium);
     nothing_yet();
-    medium_close(open(false), "it");    /* And it is in nobody's way. */
+    medium_close(open(false));    /* And it is in nobody's way. */
 }
 
 /* Not all file systems begin where their partition does: btrfs leaves 64 KiB. */
@@ -238,7 +257,7 @@ static void what_begins_later(void **state)
     disk_bytes[3 * BLOCK_SECTOR - 1] = 1;
     assert_int_equal(medium_to_write("it", false, &medium, &problem), -EEXIST);
     disk_bytes[3 * BLOCK_SECTOR - 1] = 0;
-    medium_close(open(false), "it");
+    medium_close(open(false));
     disk.sectors = SECTORS;
     assert_int_equal(claims, 0);
 }
@@ -251,7 +270,7 @@ static void over_another(void **state)
 
     written(BUFFER - 5);
     assert_int_equal(medium_to_write("it", false, &medium, &problem), -EEXIST);
-    medium_close(open(true), "it");
+    medium_close(open(true));
     assert_memory_equal(disk_bytes, out, BUFFER - 5);
     memset(disk_bytes, 7, 32);
     assert_int_equal(medium_to_write("it", true, &medium, &problem), -EEXIST);
@@ -287,10 +306,49 @@ static void a_disk_that_fails(void **state)
         all = fails_at ? 0 : nth + 1;
         if (flushes == 0)
             assert_int_not_equal(disk_bytes[0], out[0]);
-        medium_close(medium, "it");
+        medium_close(medium);
         assert_int_equal(claims, 0);
     }
     assert_true(nth > 5);               /* zeroes, the rest, a flush, the beginning, a flush */
+}
+
+/* Who waits for a disk that does not answer can give up. What it has been given is its own until it
+ * does answer, and so is the partition. */
+static void a_disk_that_does_not_answer(void **state)
+{
+    struct block_request *lost;
+    struct problem problem;
+    struct medium *medium;
+    struct tape *tape;
+
+    silent = 3;                         /* Late is not never. */
+    written(BUFFER + 700);
+    assert_int_equal(silent, 0);
+    assert_int_equal(set_up(state), 0);
+    medium = open(false);
+    tape = medium_tape(medium);
+    silent = 5;
+    keys_until_control_c = 2;
+    assert_int_equal(tape->write(tape, out, 2 * BUFFER), -EAGAIN);
+    assert_int_equal(silent, 3);
+    lost = disk_has.request;
+    assert_int_equal(tape->write(tape, out, BUFFER), -EAGAIN);
+    assert_int_equal(medium_finish(medium, &problem), -EAGAIN);
+    assert_string_equal(problem.text, "given up");
+    assert_ptr_equal(disk_has.request, lost);
+    medium_close(medium);
+    assert_int_equal(claims, 1);
+    work(lost);
+    assert_int_equal(claims, 0);
+    disk_has.request = NULL;
+    keys_until_control_c = 1;
+    assert_int_equal(medium_to_write("it", false, &medium, &problem), -EAGAIN);
+    assert_string_equal(problem.text, "given up");
+    assert_int_equal(claims, 1);
+    work(disk_has.request);
+    assert_int_equal(claims, 0);
+    disk_has.request = NULL;
+    silent = 0;
 }
 
 /* What is read ends where the partition does, though that be within a buffer. */
@@ -309,7 +367,7 @@ static void a_partition_that_ends(void **state)
     assert_int_equal(tape->read(tape, in, 1), 0);
     assert_int_equal(in[0], out[sizeof(in) - 3 * BLOCK_SECTOR - 1]);
     assert_int_equal(tape->read(tape, in, 1), -ENODATA);
-    medium_close(medium, "it");
+    medium_close(medium);
     disk.sectors = SECTORS;
 }
 
@@ -324,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup(what_begins_later, set_up),
         cmocka_unit_test_setup(over_another, set_up),
         cmocka_unit_test_setup(a_disk_that_fails, set_up),
+        cmocka_unit_test_setup(a_disk_that_does_not_answer, set_up),
         cmocka_unit_test_setup(a_partition_that_ends, set_up),
     };
 

@@ -36,7 +36,8 @@ static struct {
     uint32_t go_word;
     uint64_t free_pages;
     unsigned maxmem_mib;
-    bool name_bad, invalid, talks_on;
+    bool name_bad, invalid, talks_on, unwanted;
+    uint64_t talks_slowly;
 } script;
 
 static struct domain domain = { .domid = 7 };
@@ -126,13 +127,14 @@ int wire_read(struct wire *wire, void *bytes, size_t size, uint64_t patience)
         assert_false(has_changed());
         domain.unwanted = true;                 /* The operator may have enough of it. */
         assert_true(has_changed());
-        domain.unwanted = false;
+        domain.unwanted = script.unwanted;
         assert_true(patience == WIRE_PATIENCE_NS);
         memcpy(bytes, &script.go_word, size);
         return script.go;
     }
     TRACE("listen. ");
-    assert_true(size == 1024 && patience == 5 * NS_PER_S);
+    assert_true(size == 1024 && patience && patience <= 5 * NS_PER_S);
+    clock_ns += script.talks_slowly;
     return script.talks_on ? 0 : -ENOTCONN;
 }
 /* More than there may be nothing to send, and only for a guest that may come. */
@@ -403,6 +405,11 @@ static void it_must_not_run(void **state)
     called(1);
     done(BEGINNING "make. say 2. go? unpause. gone. say 4. listen. end 0.");
     sane();
+    script.unwanted = true;             /* Destroyed in the moment in which that came. */
+    script.unpause = 0;
+    refuses("it has been destroyed there",
+            BEGINNING "make. say 2. go? gone. say 4. listen. end 0.");
+    domain.unwanted = script.unwanted = false;
     script.go = -EPROTO;
     refuses("broken", BEGINNING "make. say 2. go? gone. say 4. listen. end 0.");
     script.write_from = 2;
@@ -443,6 +450,9 @@ static void who_talks_on(void **state)
     is_tracing = false;
     called(1);
     assert_int_equal(reads - 1, 4 * STREAM_BUFFER / 1024);
+    script.talks_slowly = 2 * NS_PER_S;         /* All of it, not each piece, has five seconds. */
+    called(1);
+    assert_int_equal(reads - 1, 3);
     script.write_from = 1;
     script.write = -EPROTO;
     called(1);

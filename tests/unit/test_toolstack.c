@@ -258,6 +258,11 @@ static void in_flight(char **word)
     back_of(word[1])->in_flight = (unsigned)strtoul(word[2], NULL, 10);
 }
 
+static void being_moved(char **word)
+{
+    domains_find(word[1])->saving = word[2][0] == '1';
+}
+
 static void moved(char **word)
 {
     struct back *back = back_of(word[1]);
@@ -419,6 +424,7 @@ static const struct action { const char *name; void (*act)(char **word); } actio
     { "busy", busy },                   /* BACK END: has more than a turn's work */
     { "broken", broken },               /* BACK END: finds that its ring lies */
     { "flying", in_flight },            /* BACK END COUNT */
+    { "moves", being_moved },           /* NAME 1 or 0 */
     { "moved", moved },                 /* BACK END KIB KIB: from the guest, and to it */
     { "ran", ran },                     /* NUMBER MILLISECONDS */
     { "frame", frame },                 /* BACK END BITS: one comes, from its address or another */

@@ -101,7 +101,8 @@ disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/bl
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 domain_life.sources := hypervisor/domain/domain.c
 domain_life.cflags := $(RING0_CFLAGS)
-domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/problem.c
+domains.sources := dom0/guests/domains.c dom0/guests/ended.c dom0/guests/restart.c \
+    dom0/config/problem.c
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \

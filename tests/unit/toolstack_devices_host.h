@@ -37,7 +37,7 @@ void disks_release(const char *partition, bool writable)
     (*(writable ? &found->writers : &found->readers))--;
 }
 
-void disks_flush(void)
+void disks_flush(uint64_t patience)
 {
     say("# the disk is flushed\n");
 }

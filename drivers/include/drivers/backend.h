@@ -38,6 +38,7 @@ struct backend {
     char front[64];                 /* "/local/domain/8/device/vbd/51712" */
     enum xenbus_state state;        /* ours */
     bool leaving;                   /* a disconnect has begun */
+    bool over;                      /* the device is taken away: nobody connects any more */
     unsigned int failures;
     const struct backend_driver *driver;
 };

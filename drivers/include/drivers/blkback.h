@@ -51,7 +51,7 @@ void blkback_service(struct blkback *back);
 /* Has all that stood in the ring been answered? It comes true by itself when the front end asks for
  * nothing more. */
 bool blkback_idle(const struct blkback *back);
-/* Takes nothing new from now on; true: nothing is in flight. */
+/* Takes nothing new from now on, nor another connection; true: nothing is in flight. */
 bool blkback_close(struct blkback *back);
 /* memory that one holds: fixed, whatever the guest does */
 size_t blkback_bytes(void);
