@@ -106,13 +106,16 @@ static int read_console(struct domain *caller, struct xen_sysctl_readconsole *op
     return 0;
 }
 
-static int press_keys(struct domain *caller, const struct xen_sysctl_debug_keys *op)
+/* Those that were pressed are no longer in the operation when it is made again for the others. What
+ * one key asks for comes at once, for it is to be of one moment. */
+static int press_keys(struct domain *caller, struct xen_sysctl_debug_keys *op)
 {
-    for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
+    for (op->nr_keys = MIN(op->nr_keys, 32u); op->nr_keys;) {
         char key;
-        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1))
+        if (copy_from_guest(&key, VADDR(op->keys.p++), 1))
             return fail(-EFAULT, "the keys cannot be read");
         debug_key(key);
+        if (--op->nr_keys && spent()) return -ERESTART;
     }
     return 0;
 }
