@@ -8,7 +8,8 @@
  * budget is spent; if it is, they stop where they are, the guest's hypercall is arranged to be made
  * again for the rest (hypercall_continue), and the exit takes whatever interrupt is waiting. A
  * multicall has one budget for all its calls. So what comes after a spent budget is short: the way
- * out, one timer, one switch.
+ * out, one timer, one switch. Where many switches follow each other, because none of those who come
+ * can go on, others are let in between two of them (schedule_rest).
  *
  * A unit is done before its price is looked at: however little is left, each entry gets on by one.
  */

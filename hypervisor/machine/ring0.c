@@ -39,14 +39,14 @@ static bool take(void)
     return !__atomic_exchange_n(&ring0_lock.held, 1, __ATOMIC_ACQUIRE);
 }
 
-/* Handed over, held all the while; or taken. Who was hungry is so no more. */
+/* Handed over, held all the while; or taken. Who was hungry is so no more: he may have said it once
+ * more since it was his. */
 static bool had(uint32_t me)
 {
-    if (__atomic_load_n(&ring0_lock.given, __ATOMIC_ACQUIRE) == me) {
+    if (__atomic_load_n(&ring0_lock.given, __ATOMIC_ACQUIRE) == me)
         ring0_lock.given = 0;
-        return true;
-    }
-    if (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take()) return false;
+    else if (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take())
+        return false;
     if (ring0_lock.hungry == me)
         ring0_lock.hungry = 0;
     return true;

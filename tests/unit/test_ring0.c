@@ -332,7 +332,7 @@ static void a_stopped_host_takes_no_patience(void **state)
 /* --- who has looked for long --- */
 
 static unsigned int hungry_at;
-static enum { OTHERS_TAKE_IT, IT_IS_HANDED, IT_IS_FREE, ANOTHER_IS_HUNGRY } then;
+static enum { IT_IS_HANDED, IT_IS_FREE, ANOTHER_IS_HUNGRY } then;
 
 /* Others leave and come, so quickly that this CPU never sees it free. */
 static void others_are_always_there(void)
@@ -342,7 +342,7 @@ static void others_are_always_there(void)
     ring0_lock.uses++;
     if (!hungry_at && ring0_lock.hungry)
         hungry_at = looks;
-    if (looks < 20 || then == OTHERS_TAKE_IT) return;
+    if (looks < 20) return;
     if (then == IT_IS_HANDED)
         ring0_leave();
     if (then == IT_IS_FREE)
