@@ -26,6 +26,7 @@ static long console_output(uint32_t count, uint64_t buffer)
         console_write(chunk, n);
         buffer += n;
         count -= n;
+        spend((int)n * COST_ENTRY);
         if (count && spent())
             return hypercall_continue(console_io, OP(CONSOLEIO_write), count, buffer);
     }

@@ -106,16 +106,22 @@ static int read_console(struct domain *caller, struct xen_sysctl_readconsole *op
     return 0;
 }
 
-/* Those that were pressed are no longer in the operation when it is made again for the others. What
- * one key asks for comes at once, for it is to be of one moment. */
+/* How many were pressed stands above their number where it gave way. What one key asks for comes at
+ * once, for it is to be of one moment. */
 static int press_keys(struct domain *caller, struct xen_sysctl_debug_keys *op)
 {
-    for (op->nr_keys = MIN(op->nr_keys, 32u); op->nr_keys;) {
+    uint32_t done = current->goes_on ? op->nr_keys >> 16 : 0;
+
+    op->nr_keys = MIN(current->goes_on ? (uint16_t)op->nr_keys : op->nr_keys, 32u);
+    while (done < op->nr_keys) {
         char key;
-        if (copy_from_guest(&key, VADDR(op->keys.p++), 1))
+        if (copy_from_guest(&key, VADDR(op->keys.p + done), 1))
             return fail(-EFAULT, "the keys cannot be read");
         debug_key(key);
-        if (--op->nr_keys && spent()) return -ERESTART;
+        if (++done < op->nr_keys && spent()) {
+            op->nr_keys |= done << 16;
+            return -ERESTART;
+        }
     }
     return 0;
 }
