@@ -7,7 +7,8 @@
 #include "machine/serial.h"
 
 #define LOG_SIZE (32u * 1024)       /* a power of two */
-#define COST_BYTE 16                /* instructions: kept, and put into the line's queue */
+#define COST_WORD 52                /* instructions, each of a byte: formatted, of what we say, */
+#define COST_BYTE 16                /* put into the line's queue, */
 #define COST_SENT 14                /* and given to it */
 
 /* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow
@@ -63,6 +64,7 @@ void console_write(const char *text, size_t length)
 }
 void log_write(const char *text, size_t length)
 {
+    spend((int)length * COST_WORD);
     write(text, length, true);
 }
 

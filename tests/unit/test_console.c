@@ -286,10 +286,15 @@ static void bytes_are_paid_for(void **state)
     memset(text, '.', 100);
     text[100] = '\0';
     say(text);
-    assert_in_range(before - cpu.budget, 100 * 16 + 1, 100 * 30 - 1);
+    assert_in_range(before - cpu.budget, 100 * 68 + 1, 100 * 82 - 1);
     run(200);
-    assert_int_equal(before - cpu.budget, 100 * 30);
+    assert_int_equal(before - cpu.budget, 100 * 82);
     assert_all_sent();
+    before = cpu.budget;
+    console_write(text, 10);                    /* as it is */
+    run(20);
+    assert_int_equal(before - cpu.budget, 10 * 30);
+    sent = 0;
 }
 
 static void what_is_typed_waits_for_room(void **state)
