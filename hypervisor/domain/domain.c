@@ -360,7 +360,7 @@ void domain_crash(struct domain *d, const char *format, ...)
         if (d != dom0 && !console_has_room()) {
             log_error("its registers: debug key d");
         } else {
-            schedule_rest();        /* I11: each of the two takes long, and so may what was before */
+            schedule_rest();        /* I11: it takes long, and so may what was before */
             print_registers(&current->regs, vcpu_cr3(current));
             schedule_rest();
         }
