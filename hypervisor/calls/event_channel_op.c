@@ -184,6 +184,7 @@ static int reset(struct domain *d, const struct evtchn_reset *op)
     int error;
     d = domain_named(op->dom, PORTS_OF, &error);
     if (!d) return error;
+    spend(COST_CALL);                       /* all are looked for, if there are none, too */
     if (d != current->domain && !d->toolstack_pauses)
         error = fail(-EINVAL, "another domain's ports are reset while it is paused");
     else

@@ -94,6 +94,7 @@ static int machine_memory_map(struct memory_call *c, struct xen_memory_map *m)
 {
     struct e820_entry entries[BOOT_MAX_REGIONS];
 
+    spend((int)boot_info.region_count * COST_ENTRY);
     for (uint32_t i = 0; i < boot_info.region_count; i++) {
         const struct region *r = &boot_info.regions[i];
 

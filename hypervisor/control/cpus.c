@@ -44,6 +44,7 @@ int cpu_map_write(const struct xenctl_bitmap *to, cpumask_t map)
     if (to->nr_bits > MAP_MOST) return fail(-E2BIG, "a map for more than 4096 CPUs");
     if (to->nr_bits < MAX_CPUS)
         map &= cpu_bit(to->nr_bits) - 1;
+    spend((int)bytes);                      /* its end is cleared byte by byte */
     if (copy_to_guest(VADDR(to->bitmap.p), &map, ours) ||
         clear_guest(VADDR(to->bitmap.p + ours), bytes - ours))
         return fail(-EFAULT, "the map cannot be written");

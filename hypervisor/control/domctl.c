@@ -20,7 +20,8 @@
 #include "memory/frame.h"
 
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
-#define COST_PAGEINFO 120           /* one of them: looked up, and written */
+#define COST_PAGEINFO 120           /* instructions: one of them looked up, and written */
+#define COST_STUBS    7000          /* a hypercall page written */
 
 static spinlock_t domctl_lock = SPINLOCK(LOCK_DOMCTL);
 
@@ -155,6 +156,7 @@ static int fill_hypercall_page(struct domain *d, const struct xen_domctl_hyperca
 
     if (frame_get_writable(frame, &d->memory))
         return fail_frame(-EACCES, "not a frame of the domain that can be written", frame, 0);
+    spend(COST_STUBS);
     hypercall_page_fill(map_frame(frame));
     frame_put_writable(frame);
     return 0;
@@ -365,6 +367,7 @@ long do_domctl(uint64_t arg)
 {
     struct xen_domctl op;
     bool answers = false;
+    spend(COST_CALL);                       /* it comes and goes, and its domain is found */
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return fail(-EACCES, "another version of the domctl interface");

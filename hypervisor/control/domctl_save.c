@@ -46,6 +46,7 @@ int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op)
     if (op->size != size || op->xfeature_mask != xsave_mask)
         return fail(-EINVAL, "another size or another mask than this machine's");
     uint64_t masks[2] = { v->hw.xcr0, xsave_mask };
+    spend(COST_CLEAR);
     vcpu_pause(v);
     int error = write_guest(buffer, &masks) ||
                         copy_to_guest(VADDR(buffer + MASKS_BYTES), v->hw.xsave_area, xsave_size)
@@ -84,6 +85,7 @@ int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op
         return fail(-EINVAL, "a size that no state of this machine has");
     uint8_t *copy = hv_alloc(MASKS_BYTES + xsave_size);
     uint64_t masks[2];
+    spend(2 * COST_CLEAR);
     if (!copy) return fail(-ENOMEM, "no memory to read the state into");
     int error = copy_from_guest(copy, VADDR((uint64_t)op->buffer.p), size)
                     ? fail(-EFAULT, "the buffer cannot be read")

@@ -39,6 +39,7 @@ int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     if (!v->initialised) return fail(-ENODATA, "the vCPU has no context yet");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
     if (!context) return fail(-ENOMEM, "no memory to build the context in");
+    spend(3 * COST_CLEAR);                  /* it is cleared, written, and answered */
     vcpu_pause(v);
     vcpu_get_context(v, context);
     vcpu_unpause(v);

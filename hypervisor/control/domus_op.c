@@ -15,8 +15,7 @@
 #include "svm/svm.h"
 #include <abi/domus.h>
 
-#define COST_WORDS    8000          /* instructions: a refusal told in a sentence */
-#define COST_COUNTERS 500           /* those of a vCPU added up */
+#define COST_COUNTERS 500           /* instructions: those of a vCPU added up */
 
 static long last_error(struct vcpu *v, uint64_t arg)
 {

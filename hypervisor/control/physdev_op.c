@@ -38,6 +38,7 @@ static int set_iobitmap(struct domain *d, const struct physdev_set_iobitmap *op)
 
 static int free_pirq_number(const struct domain *d)
 {
+    spend(COST_PIRQS);
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++)
         if (!d->pirqs->pirq[i]) return i;
     return fail(-ENOSPC, "all PIRQs are in use");

@@ -106,13 +106,22 @@ static int read_console(struct domain *caller, struct xen_sysctl_readconsole *op
     return 0;
 }
 
-static int press_keys(struct domain *caller, const struct xen_sysctl_debug_keys *op)
+/* How many were pressed stands above their number where it gave way. What one key asks for comes at
+ * once, for it is to be of one moment. */
+static int press_keys(struct domain *caller, struct xen_sysctl_debug_keys *op)
 {
-    for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
+    uint32_t done = current->goes_on ? op->nr_keys >> 16 : 0;
+
+    op->nr_keys = MIN(current->goes_on ? (uint16_t)op->nr_keys : op->nr_keys, 32u);
+    while (done < op->nr_keys) {
         char key;
-        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1))
+        if (copy_from_guest(&key, VADDR(op->keys.p + done), 1))
             return fail(-EFAULT, "the keys cannot be read");
         debug_key(key);
+        if (++done < op->nr_keys && spent()) {
+            op->nr_keys |= done << 16;
+            return -ERESTART;
+        }
     }
     return 0;
 }

@@ -355,12 +355,15 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
     if (d == current->domain) {
-        /* Behind a long call there is no time for it (I11), and where many crash at once on a slow
-         * line no room: ring 0 would wait until it has taken all. */
-        if (spent() || (d != dom0 && !console_has_room()))
+        /* Where many crash at once on a slow line there is no room for it: ring 0 would wait until
+         * it has taken all. */
+        if (d != dom0 && !console_has_room()) {
             log_error("its registers: debug key d");
-        else
+        } else {
+            schedule_rest();        /* I11: it takes long, and so may what was before */
             print_registers(&current->regs, vcpu_cr3(current));
+            schedule_rest();
+        }
         refusal_words(current, why, sizeof(why));
         if (*why)
             log_error("What it was refused last: %s", why);

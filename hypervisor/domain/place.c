@@ -11,8 +11,10 @@
  */
 #include "domain/place.h"
 #include "domain/domain.h"
+#include "machine/budget.h"
 
 #define LOOKS 16u
+#define COST_LOOK 40                /* instructions */
 
 /* ---- who waits ---- */
 
@@ -46,6 +48,7 @@ static struct cpu *richest_cpu(const struct turn *t, cpumask_t may, uint64_t now
             found = cpu;
         }
     }
+    spend((int)looks * COST_LOOK);
     return found;
 }
 

@@ -28,6 +28,7 @@
 #define PARKS           2u
 #define COST_PARK       3000        /* instructions: its vCPUs change places */
 #define COST_FIND       500         /* a CPU found for one of them */
+#define COST_ACCOUNT    150         /* a CPU's time charged */
 
 /* The control domain works for all others. With twice the share of one it keeps up where they all
  * want something of it, and where one has it work without end, it leaves a neighbour a quarter of
@@ -117,6 +118,7 @@ static void account_all(uint64_t now)
 {
     struct cpu *cpu;
 
+    spend((int)cpus_online * COST_ACCOUNT);
     for_each_cpu (cpu)
         if (cpu->runs)
             account(cpu, now);

@@ -198,6 +198,15 @@ static void sleep(void)
     ring0_enter();
 }
 
+/* For who has work to do before a guest can run, and no budget left. */
+void schedule_rest(void)
+{
+    ring0_leave();
+    interrupts_once();
+    ring0_enter();
+    budget_refill();
+}
+
 /* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, a timer, or
  * another CPU sets the work bit. */
 static void idle_until_work(struct cpu *cpu)
@@ -235,7 +244,7 @@ void schedule(void)
         next = policy_pick(cpu, false, now);
     }
     set_runstate(next, RUNSTATE_running, now);
-    /* paid for by who wanted it: who comes, or who went by itself */
+    /* paid for by who wanted it: who comes, or who went by itself; but each has his own segments */
     if (next != was) {
         if (was->info->evtchn_upcall_pending)
             policy_hurry(was);
@@ -244,6 +253,7 @@ void schedule(void)
         vcpu_switch(was, next);
         if (cpu->payer)
             time_goes_to(NULL, now_ns());
+        vcpu_load_segments(next);
     }
     if (unlikely(next->time.periodic_ns))
         vcpu_resume_periodic(next);

@@ -27,6 +27,9 @@ struct vcpu_sched {
 
 /* pick who runs next and switch to it; idles until somebody can */
 void schedule(void);
+/* ring 0 is left for a moment, to others and to the interrupts that wait; then there is a budget
+ * again. Without a lock, and with this CPU's guest in its vCPU (entry/exit.c) */
+void schedule_rest(void);
 /* the end of boot: into the first guest */
 void schedule_start(void) __attribute__((noreturn));
 void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* as of now */

@@ -196,8 +196,12 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     /* exists: one of them has set it (emulate/msr.c) */
     if (from->hw.tsc_aux != to->hw.tsc_aux)
         wrmsr(MSR_TSC_AUX, to->hw.tsc_aux);
-    if (segments_load(to))
-        bounce_failsafe(to);
+}
+
+void vcpu_load_segments(struct vcpu *v)
+{
+    if (segments_load(v))
+        bounce_failsafe(v);
 }
 
 /* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */

@@ -31,8 +31,10 @@ struct vcpu_hardware {
     void *xsave_area;
 };
 
-/* registers, FPU, segments, tables; regs need no copy */
+/* registers, FPU, tables; regs need no copy. If `to` is a guest's, vcpu_load_segments follows */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);
+/* The last of it, and the only part that may be long: pages of v's LDT are looked at. */
+void vcpu_load_segments(struct vcpu *v);
 /* guest_cr4 and what follows; loaded when v runs next */
 void vcpu_choose_cr4(struct vcpu *v, uint64_t value);
 void vcpu_load_cr4(const struct vcpu *v);

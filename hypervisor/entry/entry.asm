@@ -44,7 +44,7 @@
 %ifdef DEBUG
 extern locks_left, race_point, ring0_held
 %endif
-extern ring0_lock, ring0_wait
+extern ring0_lock, ring0_wait, ring0_hand
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
 
 ; Each of them, from the first to the last; and back, from the last to the first.
@@ -297,8 +297,13 @@ drop_ring0:
     CALL_C ring0_held
 %endif
     inc dword [ring0_lock + RING0_uses]
+    cmp dword [ring0_lock + RING0_hungry], 0
+    jne .hand
     mov dword [ring0_lock + RING0_held], 0
     RACE_POINT
+    ret
+.hand:
+    CALL_C ring0_hand
     ret
 
 ; --------------------------------------------------------------------------------------------------
@@ -455,5 +460,13 @@ global idle_once
 idle_once:
     sti
     hlt
+    cli
+    ret
+
+; void interrupts_once(void): those that wait come now. STI takes effect after NOP.
+global interrupts_once
+interrupts_once:
+    sti
+    nop
     cli
     ret

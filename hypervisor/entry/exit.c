@@ -7,6 +7,7 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "entry/trap.h"
+#include "machine/budget.h"
 
 static void deliver_upcall(struct vcpu *v)
 {
@@ -24,12 +25,12 @@ static void deliver_upcall(struct vcpu *v)
 }
 
 /* Each of these can make more work: an upcall to a bad stack ends the domain, which asks for
- * somebody else to run. */
+ * somebody else to run, whose end may come, too. So one turn is within the budget, but not many. */
 void exit_work(void)
 {
     struct cpu *cpu = this_cpu();
 
-    do {
+    for (;;) {
         race_point();
         if (cpu->work) {
             if (cpu->work & WORK_REFUSAL) {     /* first: it is of who has come in */
@@ -42,5 +43,8 @@ void exit_work(void)
                 schedule();
         }
         deliver_upcall(cpu->running);
-    } while (cpu->work);
+        if (likely(!cpu->work)) return;
+        if (spent())
+            schedule_rest();
+    }
 }

@@ -3,6 +3,7 @@
 #include "lib/fail.h"
 #include "domain/domain.h"
 #include "entry/trap.h"
+#include "machine/budget.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include <abi/domus.h>
@@ -190,6 +191,7 @@ void refusal_tell(struct vcpu *v)
 
     if (!v->last_error.untold) return;
     v->last_error.untold = false;
+    spend(COST_WORDS);
     refusal_words(v, words, sizeof(words));
     log_debug("d%u vcpu %u: %s", v->domain->id, v->id, words);
 }

@@ -20,6 +20,7 @@ void offsets(void)
     DEFINE(CPU_budget, offsetof(struct cpu, budget));
     DEFINE(RING0_held, offsetof(struct ring0_lock, held));
     DEFINE(RING0_uses, offsetof(struct ring0_lock, uses));
+    DEFINE(RING0_hungry, offsetof(struct ring0_lock, hungry));
     DEFINE(BUDGET, ENTRY_BUDGET);
 
     DEFINE(VCPU_regs, offsetof(struct vcpu, regs));

@@ -246,7 +246,8 @@ void paranoid_trap(struct cpu_user_regs *regs)
     case TRAP_DEBUG:
         /* A guest's breakpoint that struck in ring 0: on memory that a hypercall reads for it, or
          * held back by MOV SS until the first instruction of an entry (XSA-260). No business
-         * of anybody's: drop it, do not even say so. */
+         * of anybody's: drop it, do not even say so. But a list of calls may come to it often. */
+        spend(COST_FAULT);
         __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
         regs->rflags &= ~(uint64_t)RFLAGS_TF;
         break;

@@ -8,7 +8,8 @@
  * budget is spent; if it is, they stop where they are, the guest's hypercall is arranged to be made
  * again for the rest (hypercall_continue), and the exit takes whatever interrupt is waiting. A
  * multicall has one budget for all its calls. So what comes after a spent budget is short: the way
- * out, one timer, one switch.
+ * out, one timer, one switch. Where many switches follow each other, because none of those who come
+ * can go on, others are let in between two of them (schedule_rest).
  *
  * A unit is done before its price is looked at: however little is left, each entry gets on by one.
  */
@@ -22,7 +23,7 @@
 
 /* What things cost, in instructions. */
 #define COST_CALL      400          /* a hypercall without loops, in a multicall */
-#define COST_FAULT     200          /* a bad pointer of the guest's */
+#define COST_FAULT     200          /* a bad pointer of the guest's, or a breakpoint of its */
 #define COST_ENTRY     40           /* a level-1 entry that takes or drops an ordinary reference */
 #define COST_CHILD     120          /* an entry of an upper level dropped */
 #define COST_TYPE      250          /* one that changes a frame's type */
@@ -31,6 +32,7 @@
 #define COST_DESCRIPTORS 7000       /* a page of descriptors looked at */
 #define COST_INTERRUPT 1000         /* another CPU called, and waited for */
 #define COST_CLEAR     600          /* a page cleared or copied, by eight bytes */
+#define COST_WORDS     8000         /* a refusal told in a sentence */
 
 static inline void spend(int instructions)
 {

@@ -3,9 +3,13 @@
 #include "machine/console.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
+#include "machine/budget.h"
 #include "machine/serial.h"
 
 #define LOG_SIZE (32u * 1024)       /* a power of two */
+#define COST_WORD 52                /* instructions, each of a byte: formatted, of what we say, */
+#define COST_BYTE 16                /* put into the line's queue, */
+#define COST_SENT 14                /* and given to it */
 
 /* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow
  * forever. */
@@ -21,6 +25,7 @@ static void send(bool all)
         uint32_t at = line.start % LOG_SIZE, piece = MIN(line.head - line.start, LOG_SIZE - at);
         size_t taken = serial_send(line.bytes + at, piece, all);
 
+        spend((int)taken * COST_SENT);
         line.start += (uint32_t)taken;
         if (taken < piece) return;
     }
@@ -39,6 +44,7 @@ static void write(const char *text, size_t length, bool log)
 {
     bool locked = false;
 
+    spend((int)length * COST_BYTE);
     for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++)
         locked = spin_trylock(&console_lock);
     if (log)
@@ -58,6 +64,7 @@ void console_write(const char *text, size_t length)
 }
 void log_write(const char *text, size_t length)
 {
+    spend((int)length * COST_WORD);
     write(text, length, true);
 }
 

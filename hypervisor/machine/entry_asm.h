@@ -20,6 +20,7 @@ extern const char guest_iretq[];
 /* leave ring 0 for current, from an empty stack */
 void enter_guest(void) __attribute__((noreturn));
 void idle_once(void);                       /* wait for one interrupt */
+void interrupts_once(void);                 /* take those that wait */
 int load_gs_selector(uint16_t selector);    /* the guest's GS; 0 or -1 */
 
 #endif

@@ -9,11 +9,22 @@
 #include "machine/vectors.h"
 
 /* Nobody is in ring 0 for a thousandth of it; a host that runs us may be. */
-#define PATIENCE_S  30ul
-#define PATIENCE_NS (PATIENCE_S * 1000000000)
+#define PATIENCE_MS 30000ul
+#define HUNGER_MS   10ul
 
 struct ring0_lock ring0_lock;
 bool ring0_shared;
+
+/* How long this CPU has waited. Between two looks a millisecond counts at most: a host that stops
+ * us for an hour has stopped the others, too. */
+struct patience { uint64_t looked, ticks; };
+
+static bool ends(struct patience *p, uint64_t now, uint64_t ms)
+{
+    p->ticks += MIN(now - p->looked, tsc_khz());
+    p->looked = now;
+    return p->ticks > tsc_khz() * ms;
+}
 
 /* What the holder of the lock may be waiting for. */
 static void serve(struct cpu *cpu)
@@ -28,24 +39,51 @@ static bool take(void)
     return !__atomic_exchange_n(&ring0_lock.held, 1, __ATOMIC_ACQUIRE);
 }
 
+/* Handed over, held all the while; or taken. Who was hungry is so no more: he may have said it once
+ * more since it was his. */
+static bool had(uint32_t me)
+{
+    if (__atomic_load_n(&ring0_lock.given, __ATOMIC_ACQUIRE) == me)
+        ring0_lock.given = 0;
+    else if (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take())
+        return false;
+    if (ring0_lock.hungry == me)
+        ring0_lock.hungry = 0;
+    return true;
+}
+
+void ring0_hand(void)
+{
+    uint32_t next = ring0_lock.hungry;
+
+    ring0_lock.hungry = 0;
+    __atomic_store_n(&ring0_lock.given, next, __ATOMIC_RELEASE);
+}
+
 void ring0_wait(void)
 {
     struct cpu *cpu = this_cpu();
-    uint64_t start = rdtsc(), left = start, now = start;
-    uint32_t uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED), before;
+    uint64_t start = rdtsc(), now = start;
+    struct patience p = { .looked = start }, hunger = p;
+    uint32_t uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED), before, nobody;
 
-    while (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take()) {
+    while (!had(cpu->id + 1)) {
         serve(cpu);
         cpu_relax();
         now = rdtsc();
         before = uses;
         uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED);
         if (!uses)
-            start = left = now;     /* boot has it until the first guest runs */
-        if (uses != before)
-            left = now;             /* others were quicker; a host may run us seldom */
-        if (now - left > tsc_khz() * 1000 * PATIENCE_S)
-            panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id, PATIENCE_S);
+            start = now;            /* boot has it until the first guest runs */
+        if (!uses || uses != before)
+            p.ticks = 0;            /* others were quicker; a host may run us seldom */
+        if (ends(&p, now, PATIENCE_MS))
+            panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id,
+                  PATIENCE_MS / 1000);
+        nobody = 0;
+        if (ends(&hunger, now, HUNGER_MS))
+            __atomic_compare_exchange_n(&ring0_lock.hungry, &nobody, cpu->id + 1, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
     cpu->waits++;
     cpu->longest_wait = MAX(cpu->longest_wait, now - start);
@@ -63,7 +101,10 @@ void ring0_leave(void)
     if (!ring0_shared) return;
     ring0_held();
     ring0_lock.uses++;
-    __atomic_store_n(&ring0_lock.held, 0, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&ring0_lock.hungry, __ATOMIC_RELAXED))
+        ring0_hand();
+    else
+        __atomic_store_n(&ring0_lock.held, 0, __ATOMIC_RELEASE);
     race_point();
 }
 
@@ -111,8 +152,13 @@ void cpu_reschedule(struct cpu *cpu)
 
 static void wait_for(const struct cpu *cpu)
 {
-    if (!holds_within(PATIENCE_NS, !__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)))
-        panic("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
+    struct patience p = { .looked = rdtsc() };
+
+    while (__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)) {
+        cpu_relax();
+        if (ends(&p, rdtsc(), PATIENCE_MS))
+            panic("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
+    }
 }
 
 /* One that sleeps would not wait at the lock, and has no guest. */

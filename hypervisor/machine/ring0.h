@@ -16,7 +16,9 @@
  * where a host runs more virtual CPUs than it has real ones, the next in turn is often interrupted,
  * and all wait for it (ten times fewer calls, as measured under QEMU). What is lost is strict
  * order, but nobody can keep the lock: each stay is short (machine/budget.h), and who leaves runs a
- * guest before it comes again, which takes longer than the others' looking.
+ * guest before it comes again, which takes longer than the others' looking. Nor can several keep it
+ * among themselves: who has looked for HUNGER_MS in vain says so, and who leaves next hands it to
+ * him. He looked just now, so he is there; a host that did not run him counts for nothing.
  *
  * Who waits serves cpus_flush meanwhile, which the holder may be waiting for. A machine of one CPU
  * does without: the calls in entry.asm are made nops at boot.
@@ -28,7 +30,10 @@
 
 #include "machine/cpu.h"
 
-struct ring0_lock { uint32_t held, uses; };         /* uses: how often it was given back */
+struct ring0_lock {
+    uint32_t held, uses;            /* uses: how often it was given back */
+    uint32_t hungry, given;         /* who is to have it next, and now: CPU ids and 1; 0: nobody */
+};
 extern struct ring0_lock ring0_lock;
 extern bool ring0_shared;           /* there are several CPUs; set once, before they are started */
 
@@ -36,6 +41,8 @@ void ring0_enter(void);
 void ring0_leave(void);
 /* from entry.asm: another has it. It is this CPU's on return */
 void ring0_wait(void);
+/* from entry.asm: somebody is hungry. It is his on return */
+void ring0_hand(void);
 /* on the way out; the debug build's stops the machine if another CPU has dropped it */
 #ifdef DEBUG
 void ring0_held(void);

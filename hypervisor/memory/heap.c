@@ -19,7 +19,7 @@
 #include "lib/string.h"
 
 #define LOW_FRAMES (1UL << (32 - PAGE_SHIFT))
-#define MAX_LOOKS 128               /* for a block below an address, in each list */
+#define MAX_LOOKS 64                /* for a block below an address, in each list */
 #define COST_LOOK 12                /* instructions */
 enum { LOW, HIGH, ZONES };
 

@@ -43,26 +43,39 @@ def where(symbols, samples):
     return " ".join(name for i, name in enumerate(names) if i == 0 or name != names[i - 1])
 
 
-@pytest.mark.parametrize("name", GUESTS)
-def test_residence(name, symbols):
-    out = machine.BUILD / "logs" / f"residence-{name}.txt"
+def stays(symbols, called, name, words=(), options=()):
+    """The guest with these words, on the hypervisor with these options: how long ring 0 took."""
+    out = machine.BUILD / "logs" / f"{called}.txt"
     out.unlink(missing_ok=True)
     plugin = ",".join([str(PLUGIN), f"out={out}",
                        f"from={symbols['text_start']:#x}", f"to={symbols['text_end']:#x}",
                        f"begin={symbols['enter_guest']:#x}", f"sleep={symbols['idle_once']:#x}",
+                       f"rest={symbols['interrupts_once']:#x}",
                        f"except={symbols['memory_audit']:#x}",
                        f"limit={LIMIT}"])
-    guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
+    guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test", *words]
     wanted = test_guests.wishes(name)
-    with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
-                         hypervisor=test_guests.on_cpu(machine.SHIPPED, wanted),
-                         **test_guests.devices(f"residence-{name}", wanted, smp=1)) as box:
+    shipped = test_guests.on_cpu(machine.SHIPPED, wanted)
+    with machine.Machine(called, modules=[guest], extra=["-plugin", plugin],
+                         hypervisor=machine.Hypervisor(shipped.name, shipped.path,
+                                                       shipped.args + list(options), shipped.cpu),
+                         **test_guests.devices(called, wanted, smp=1)) as box:
         result = box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
         assert box.which == 0 and "SUCCESS" in result.group(0), box.tail()
         box.wait_off()
-    longest, *stays = out.read_text().splitlines()
+    longest, *rows = out.read_text().splitlines()
     assert re.fullmatch(r"longest \d+", longest)
     assert int(longest.split()[1]) > 1000, "nothing was counted"
-    rows = [stay.split() for stay in stays]
+    rows = [row.split() for row in rows]
     assert not rows, "\n".join(f"{row[1]} instructions in ring 0: {where(symbols, row[2:])}"
                                for row in rows)
+
+
+@pytest.mark.parametrize("name", GUESTS)
+def test_residence(name, symbols):
+    stays(symbols, f"residence-{name}", name)
+
+
+def test_residence_told(symbols):
+    """Each refusal told in a line: a list of them gives way, too."""
+    stays(symbols, "residence-told", "residence", ["refused=1"], ["loglevel=3"])

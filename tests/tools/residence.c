@@ -4,15 +4,15 @@
  * which a guest runs (or it sleeps).
  *
  *     qemu-system-x86_64 ... \
- *         -plugin residence.so,out=FILE,from=START,to=END,begin=A,sleep=A,except=A,limit=N
+ *         -plugin residence.so,out=FILE,from=START,to=END,begin=A,sleep=A,rest=A,except=A,limit=N
  *
- * Code in [START, END) is ring 0's; the block at ADDRESS is where it waits for interrupts, which
- * ends a stay as a guest does; the boot before `begin` does not count, nor does a stay that comes
- * through `except`, which stops the machine on purpose. When QEMU ends, FILE has the longest stay
- * ("longest N") and a line for each of the longest stays above the limit: "stay N A1 A2 ...", with
- * an address every 1024 instructions, so that a reader can name what took so long. One CPU of the
- * machine runs guests, so one counter is enough. Each iteration of a repeated instruction counts as
- * one.
+ * Code in [START, END) is ring 0's; the blocks at `sleep` and `rest` are where it waits for
+ * interrupts, or lets them in, which ends a stay as a guest does; the boot before `begin` does not
+ * count, nor does a stay that comes through `except`, which stops the machine on purpose. When QEMU
+ * ends, FILE has the longest stay ("longest N") and a line for each of the longest stays above the
+ * limit: "stay N A1 A2 ...", with an address every 1024 instructions, so that a reader can name
+ * what took so long. One CPU of the machine runs guests, so one counter is enough. Each iteration
+ * of a repeated instruction counts as one.
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -47,7 +47,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 struct stay { uint64_t instructions; uint64_t at[SAMPLES]; };
 
-static uint64_t from, to, begins_at, sleeps_at, excepted_at, limit = ~0ul;
+static uint64_t from, to, begins_at, sleeps_at, rests_at, excepted_at, limit = ~0ul;
 static const char *out;
 static struct stay now, kept[KEPT];     /* kept: the longest ones above the limit, in no order */
 static uint64_t longest;
@@ -107,7 +107,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
 
     if (address == begins_at)
         qemu_plugin_register_vcpu_tb_exec_cb(block, booted, NO_REGISTERS, NULL);
-    if (address == sleeps_at || !ring0)
+    if (address == sleeps_at || address == rests_at || !ring0)
         qemu_plugin_register_vcpu_tb_exec_cb(block, ring0_left, NO_REGISTERS, NULL);
     if (address == excepted_at)
         qemu_plugin_register_vcpu_tb_exec_cb(block, except, NO_REGISTERS, NULL);
@@ -152,20 +152,24 @@ __attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, con
 {
     const char *start = option(argc, argv, "from"), *end = option(argc, argv, "to"),
                *sleep = option(argc, argv, "sleep"), *begin = option(argc, argv, "begin"),
-               *above = option(argc, argv, "limit"), *but = option(argc, argv, "except"),
+               *rest = option(argc, argv, "rest"), *above = option(argc, argv, "limit"),
+               *but = option(argc, argv, "except"),
                *file = option(argc, argv, "out");
 
     if (!start || !end || !begin || !sleep || !file) {
         fprintf(
             stderr,
             "residence.so: "
-            "out=FILE,from=START,to=END,begin=ADDRESS,sleep=ADDRESS[,except=ADDRESS][,limit=N]\n");
+            "out=FILE,from=START,to=END,begin=ADDRESS,sleep=ADDRESS[,rest=ADDRESS]"
+            "[,except=ADDRESS][,limit=N]\n");
         return 1;
     }
     from = strtoull(start, NULL, 0);
     to = strtoull(end, NULL, 0);
     begins_at = strtoull(begin, NULL, 0);
     sleeps_at = strtoull(sleep, NULL, 0);
+    if (rest)
+        rests_at = strtoull(rest, NULL, 0);
     if (but)
         excepted_at = strtoull(but, NULL, 0);
     if (above)

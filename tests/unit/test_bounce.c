@@ -62,10 +62,21 @@ void timers_run(void)
     cpu.work &= ~WORK_TIMERS;
     strcat(steps, "timers ");
 }
+static unsigned int more_work;                  /* who comes cannot go on either */
 void schedule(void)
 {
     cpu.work &= ~WORK_RESCHEDULE;
     strcat(steps, "schedule ");
+    if (!more_work) return;
+    more_work--;
+    cpu.work |= WORK_RESCHEDULE;
+    cpu.budget -= 600;
+}
+void schedule_rest(void)
+{
+    assert_true(cpu.budget <= 0);
+    cpu.budget = 1000;
+    strcat(steps, "rest ");
 }
 
 /* A guest in its kernel, or in its user mode, with a value of its own in each register. */
@@ -294,13 +305,30 @@ static void work(void **state)
     }
 }
 
+/* Where one turn's end is the next one's beginning, others come in between; behind the last one it
+ * is the guest's turn. */
+static void many_turns(void **state)
+{
+    begin(true);
+    cpu.budget = 1000;
+    cpu.work = WORK_RESCHEDULE;
+    more_work = 4;
+    exit_work();
+    assert_string_equal(steps, "schedule schedule rest schedule schedule rest schedule ");
+    begin(true);
+    cpu.budget = -5;
+    cpu.work = WORK_RESCHEDULE;
+    exit_work();
+    assert_string_equal(steps, "schedule ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exceptions),   cmocka_unit_test(page_faults),
         cmocka_unit_test(callbacks),    cmocka_unit_test(bad_stacks),
         cmocka_unit_test(system_calls), cmocka_unit_test(what_comes_first),
-        cmocka_unit_test(work),
+        cmocka_unit_test(work),         cmocka_unit_test(many_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,12 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "machine/console.h"
+#include "machine/cpu.h"
 #include "machine/serial.h"
 #include "ports_host.h"
 
@@ -148,6 +152,7 @@ static void run(unsigned int ticks)
     }
 }
 
+static struct cpu cpu;                          /* it pays for what is said */
 static char expected[1 << 20];
 static size_t expected_size;
 
@@ -269,6 +274,27 @@ static void a_fast_line_is_not_fed_for_ever(void **state)
     run(40 * 80 / 256);
     assert_all_sent();
     fast = false;
+}
+
+/* Whoever says it, and whoever finds the line ready for what others have said. */
+static void bytes_are_paid_for(void **state)
+{
+    char text[101];
+    int32_t before = cpu.budget;
+
+    take_port_faults();
+    memset(text, '.', 100);
+    text[100] = '\0';
+    say(text);
+    assert_in_range(before - cpu.budget, 100 * 68 + 1, 100 * 82 - 1);
+    run(200);
+    assert_int_equal(before - cpu.budget, 100 * 82);
+    assert_all_sent();
+    before = cpu.budget;
+    console_write(text, 10);                    /* as it is */
+    run(20);
+    assert_int_equal(before - cpu.budget, 10 * 30);
+    sent = 0;
 }
 
 static void what_is_typed_waits_for_room(void **state)
@@ -411,6 +437,7 @@ int main(void)
         cmocka_unit_test(without_interrupts_somebody_looks),
         cmocka_unit_test(with_interrupts_nobody_waits),
         cmocka_unit_test(a_fast_line_is_not_fed_for_ever),
+        cmocka_unit_test(bytes_are_paid_for),
         cmocka_unit_test(what_is_typed_waits_for_room),
         cmocka_unit_test(dom0_waits_at_half_of_the_log),
         cmocka_unit_test(who_outruns_the_log_waits), cmocka_unit_test(a_stuck_line_stops_nobody),
@@ -418,5 +445,7 @@ int main(void)
         cmocka_unit_test(no_uart),
     };
 
+    cpu.self = &cpu;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,10 @@ void domain_reconsider(struct domain *d)
                                         : d->life == DOMAIN_SHUT_DOWN);
     step("reconsider. ");
 }
+void schedule_rest(void)
+{
+    step("rest. ");
+}
 void domain_leave_cpus(const struct domain *d)
 {
     step("leave. ");
@@ -523,7 +527,8 @@ static void crashes(void **state)
         last_refusal = i ? "a frame" : "";
         *logged = '\0';
         domain_crash(&running_domain, "so");
-        done(i ? "registers 222. reconsider. virq. " : "registers 111. reconsider. virq. ");
+        done(i ? "rest. registers 222. rest. reconsider. virq. "
+               : "rest. registers 111. rest. reconsider. virq. ");
         assert_string_equal(logged, i ? "Domain 900 crashed: so\n"
                                         "What it was refused last: a frame\n"
                                         "d900 shuts down: crash\n"
@@ -539,7 +544,7 @@ static void crashes(void **state)
         dom0 = i ? &running_domain : NULL;
         if (setjmp(machine_ended) == 0)
             domain_crash(&running_domain, "so");
-        done(i ? "registers 222. reset. " : "reconsider. virq. ");
+        done(i ? "rest. registers 222. rest. reset. " : "reconsider. virq. ");
         assert_int_equal(!strstr(logged, "its registers: debug key d\n"), i);
     }
 }

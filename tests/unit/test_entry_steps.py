@@ -38,11 +38,11 @@ class Ring0(stepper.Processor):
     def __init__(self, program, **hooks):
         self.calls = []
         names = ("guest_trap", "guest_syscall", "exit_work", "exit_failed", "ring0_trap",
-                 "paranoid_trap", "ring0_wait")
+                 "paranoid_trap", "ring0_wait", "ring0_hand")
         super().__init__(program, {name: self.counted(name, hooks.get(name)) for name in names})
         self.hooks |= {"iretq": self.leaves, "sysretq": self.leaves}
         self.lock = program.outside["ring0_lock"]
-        self.give(self.lock, 8, 0)
+        self.give(self.lock, 16, 0)
         self.give(CPU, 512, 0)
         for vcpu in (VCPU, OTHER):
             self.give(vcpu, 512)
@@ -307,6 +307,22 @@ def test_the_lock(program, held):
     assert cpu.regs["rsp"] == STACK
 
 
+@pytest.mark.parametrize("hungry", [0, 3])
+def test_dropping_the_lock(program, hungry):
+    """It is free, or held on, for who is hungry."""
+    cpu = Ring0(program)
+    cpu.regs["rsp"] = STACK
+    cpu.push(0)
+    before = dict(cpu.regs)
+    cpu.store(cpu.lock, 1, 4)
+    cpu.store(cpu.lock + OFFSETS["RING0_hungry"], hungry, 4)
+    cpu.run("drop_ring0")
+    assert cpu.calls == ["ring0_hand"] * bool(hungry)
+    assert cpu.load(cpu.lock, 4) == bool(hungry) and cpu.load(cpu.lock + 4, 4) == 1
+    assert all(cpu.regs[name] == before[name] for name in SAVED if name not in ("rcx", "r11"))
+    assert cpu.regs["rsp"] == STACK
+
+
 # --- ring 0 interrupted --------------------------------------------------------------------------
 @pytest.mark.parametrize("at, others_gs", [("guest_iretq", True), ("load_gs_instruction", True),
                                            ("bounce_write", False), ("idle_once", False)])
@@ -452,12 +468,13 @@ def test_a_stack_that_faults(program):
         assert cpu.regs["rax"] == 0
 
 
-def test_one_interrupt(program):
-    """STI takes effect behind the next instruction, which has to be HLT."""
+@pytest.mark.parametrize("name, between", [("idle_once", "hlt"), ("interrupts_once", "nop")])
+def test_interrupts(program, name, between):
+    """STI takes effect behind the next instruction, which has to be HLT, or there is no time."""
     order = []
-    cpu, before = service(program, "idle_once", rax=0)
-    for word in ("sti", "hlt", "cli"):
+    cpu, before = service(program, name, rax=0)
+    for word in ("sti", between, "cli"):
         cpu.hooks[word] = lambda cpu, word=word: order.append(word)
     cpu.prepare()
     is_back(cpu, before)
-    assert order == ["sti", "hlt", "cli"]
+    assert order == ["sti", between, "cli"]

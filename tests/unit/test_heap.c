@@ -215,7 +215,7 @@ static void looking_is_paid_for(void **state)
             heap_free_frames(MFN(HOST_FIRST + i), 0), given[i] = false;
     before = cpu.budget;
     assert_int_equal(heap_alloc_frames(0, 31).n, INVALID_MFN.n);
-    assert_in_range((before - cpu.budget) / LOOK, 128, 140);
+    assert_in_range((before - cpu.budget) / LOOK, 64, 76);
     for (uint64_t i = 512; i < HOST_FRAMES - 3; i++)
         if (given[i])
             heap_free_frames(MFN(HOST_FIRST + i), 0), given[i] = false;

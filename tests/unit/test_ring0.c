@@ -57,12 +57,28 @@ uint64_t now_ns(void)
 {
     return tsc * (1000000 / KHZ);
 }
+
+/* Of several, each fourth look that one takes from outside makes it hungry. */
+static __thread bool in_ring0_now;
+static unsigned int hungers;
+static void look(void)
+{
+    static __thread unsigned int looks_of_mine;
+    uint32_t nobody = 0;
+
+    if (threads && !in_ring0_now && ++looks_of_mine % 4 == 0 &&
+        __atomic_compare_exchange_n(&ring0_lock.hungry, &nobody, this_cpu()->id + 1, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        __atomic_add_fetch(&hungers, 1, __ATOMIC_RELAXED);
+    sched_yield();
+}
+
 void cpu_relax(void)
 {
     if (meanwhile)
         meanwhile();
     else
-        sched_yield();
+        look();
 }
 uint64_t read_cr3(void)
 {
@@ -250,6 +266,7 @@ static uint64_t step;
 static void nobody_leaves(void)
 {
     tsc += step;
+    looks++;
 }
 
 /* Boot may take as long as it wants. */
@@ -292,11 +309,77 @@ static void patience_ends(void **state)
 {
     meanwhile = nobody_leaves;
     ring0_lock.held = ring0_lock.uses = 1;
-    step = PATIENCE / 4;
+    step = KHZ / 2;
     if (setjmp(end) == 0)
         ring0_enter();
     assert_string_equal(said, "CPU 1 has waited 30 s for another to leave ring 0");
     assert_true(tsc > PATIENCE && tsc <= PATIENCE + step);
+}
+
+/* A host that stops this CPU stops the other, too: a look counts a millisecond at most. */
+static void a_stopped_host_takes_no_patience(void **state)
+{
+    meanwhile = nobody_leaves;
+    ring0_lock.held = ring0_lock.uses = 1;
+    step = PATIENCE;
+    looks = 0;
+    if (setjmp(end) == 0)
+        ring0_enter();
+    assert_string_equal(said, "CPU 1 has waited 30 s for another to leave ring 0");
+    assert_in_range(looks, 30000, 30002);
+}
+
+/* --- who has looked for long --- */
+
+static unsigned int hungry_at;
+static enum { IT_IS_HANDED, IT_IS_FREE, ANOTHER_IS_HUNGRY } then;
+
+/* Others leave and come, so quickly that this CPU never sees it free. */
+static void others_are_always_there(void)
+{
+    tsc += KHZ;
+    looks++;
+    ring0_lock.uses++;
+    if (!hungry_at && ring0_lock.hungry)
+        hungry_at = looks;
+    if (looks < 20) return;
+    if (then == IT_IS_HANDED)
+        ring0_leave();
+    if (then == IT_IS_FREE)
+        ring0_lock.held = 0;
+    if (then == ANOTHER_IS_HUNGRY && looks == 20)
+        ring0_leave();                          /* to CPU 3, which leaves after a while */
+    if (then == ANOTHER_IS_HUNGRY && looks == 40) {
+        assert_true(ring0_lock.given == 4 && ring0_lock.hungry == 2);
+        ring0_lock.given = 0;
+        ring0_leave();
+    }
+}
+
+static void who_is_hungry_is_next(void **state)
+{
+    for (then = IT_IS_HANDED; then <= ANOTHER_IS_HUNGRY; then++) {
+        meanwhile = others_are_always_there;
+        ring0_lock = (struct ring0_lock){ .held = 1, .uses = 1,
+                                          .hungry = then == ANOTHER_IS_HUNGRY ? 4 : 0 };
+        looks = hungry_at = 0;
+        ring0_enter();
+        assert_true(ring0_lock.held && !ring0_lock.hungry && !ring0_lock.given);
+        assert_int_equal(looks, then == ANOTHER_IS_HUNGRY ? 40 : 20);
+        if (then != ANOTHER_IS_HUNGRY)
+            assert_in_range(hungry_at, 11, 12);
+        assert_true(*said == '\0');
+    }
+}
+
+/* A host that does not run it makes nobody hungry. */
+static void hunger_is_looked_for(void **state)
+{
+    ring0_lock = (struct ring0_lock){ .held = 1, .uses = 1 };
+    looks = 0;
+    meanwhile = others_are_quicker;
+    ring0_enter();
+    assert_true(looks == 5 && !ring0_lock.hungry && !ring0_lock.given);
 }
 
 /* --- calling others --- */
@@ -365,6 +448,7 @@ static void flushes(void **state)
 static void all_but_one_answer(void)
 {
     tsc += step;
+    looks++;
     cpu[0].flush_wanted = cpu[3].flush_wanted = false;
 }
 
@@ -384,12 +468,17 @@ static void sleepers_are_not_asked(void **state)
 static void one_does_not_answer(void **state)
 {
     meanwhile = all_but_one_answer;
-    step = PATIENCE / 2;
+    step = KHZ / 2;
     if (setjmp(end) == 0)
         cpus_flush(~0ul);
     assert_string_equal(said, "CPU 2 (APIC 20) does not answer");
     assert_int_equal(sent_count, 3);
     assert_true(tsc > PATIENCE && tsc <= PATIENCE + 2 * step);
+    step = PATIENCE;
+    looks = 0;
+    if (setjmp(end) == 0)
+        cpus_flush(~0ul);
+    assert_in_range(looks, 30000, 30002);
 }
 
 /* --- several at a time --- */
@@ -441,7 +530,9 @@ static void *cpu_runs(void *arg)
                 break;
         __atomic_store_n(&in_guest[me->id], false, __ATOMIC_RELEASE);
         ring0_enter();
+        in_ring0_now = true;
         in_ring0(pass);
+        in_ring0_now = false;
         ring0_leave();
     }
     __atomic_add_fetch(&done_count, 1, __ATOMIC_ACQ_REL);
@@ -471,7 +562,8 @@ static void one_at_a_time(void **state)
     assert_int_equal(entered, CPUS * PASSES);
     for (unsigned int i = 0; i < CPUS; i++)
         waits += cpu[i].waits;
-    assert_true(waits > 0 && generation > 0);
+    assert_true(waits > 0 && generation > 0 && hungers > 0);
+    assert_true(!ring0_lock.hungry && !ring0_lock.given);
 }
 
 int main(void)
@@ -484,6 +576,9 @@ int main(void)
         cmocka_unit_test_setup(patience_begins_when_boot_is_over, set_up),
         cmocka_unit_test_setup(others_may_be_quicker, set_up),
         cmocka_unit_test_setup(patience_ends, set_up),
+        cmocka_unit_test_setup(a_stopped_host_takes_no_patience, set_up),
+        cmocka_unit_test_setup(who_is_hungry_is_next, set_up),
+        cmocka_unit_test_setup(hunger_is_looked_for, set_up),
         cmocka_unit_test_setup(calls, set_up),
         cmocka_unit_test_setup(flushes, set_up),
         cmocka_unit_test_setup(sleepers_are_not_asked, set_up),

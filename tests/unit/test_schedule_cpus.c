@@ -78,6 +78,10 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
         to->cpu = this_cpu();
     step("%s to %s. ", name(from), name(to));
 }
+void vcpu_load_segments(struct vcpu *v)
+{
+    assert_true(v == this_cpu()->running && v != this_cpu()->idle);
+}
 void vcpu_resume_periodic(struct vcpu *v)
 {
 }
@@ -102,6 +106,11 @@ void idle_once(void)
     loaded_asleep = this_cpu()->running;
     step("sleep. ");
     this_cpu()->work |= ++sleeps == 1 ? WORK_TIMERS : WORK_RESCHEDULE;
+}
+void interrupts_once(void)
+{
+    assert_int_equal(ring0_depth, 0);           /* so they are then */
+    step("interrupts. ");
 }
 void enter_guest(void)
 {
@@ -341,6 +350,16 @@ static void one_cpu_does_not(void **state)
     done("pick, or stay. c0 to a2. ");
 }
 
+/* For a moment, and then there is a budget again. */
+static void others_are_let_in(void **state)
+{
+    cpu.budget = -7;
+    schedule_rest();
+    done("interrupts. ");
+    assert_int_equal(cpu.budget, ENTRY_BUDGET);
+    assert_int_equal(ring0_depth, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup(who_goes_down, set_up),
         cmocka_unit_test_setup(a_cpu_lets_go, set_up),
         cmocka_unit_test_setup(one_cpu_does_not, set_up),
+        cmocka_unit_test_setup(others_are_let_in, set_up),
     };
 
     cpu_alarm(60);                              /* for ever is a failure */

@@ -143,6 +143,7 @@ static void switches(struct vcpu *from, struct vcpu *to)
 {
     catch_faults();
     vcpu_switch(from, to);
+    vcpu_load_segments(to);
     in_words();
     assert_true(cpu.running == to && cpu.tss.rsp0 == (uint64_t)&to->regs.es && to->cpu == &cpu);
 }

@@ -164,11 +164,23 @@ static void keys_that_are_pressed(void **state)
     op.u.debug_keys.nr_keys = 3;
     assert_int_equal(sysctl(XEN_SYSCTL_debug_keys), 0);
     assert_string_equal(keys, "abc");
-    op.u.debug_keys.nr_keys = 36;
+    for (int budget = ENTRY_BUDGET; budget >= 0; budget -= ENTRY_BUDGET) {
+        op.u.debug_keys.keys.p = text;
+        op.u.debug_keys.nr_keys = 36;
+        key_count = continued = 0;
+        cpu.budget = budget;                    /* of one call, or one is pressed by a first */
+        assert_int_equal(sysctl(XEN_SYSCTL_debug_keys), 0);
+        assert_int_equal(continued, budget ? 0 : 1);
+        assert_int_equal(key_count, 32);
+        assert_memory_equal(keys, text, 32);
+        assert_true(op.u.debug_keys.keys.p == text && op.u.debug_keys.nr_keys == 32);
+    }
+    op.interface_version = XEN_SYSCTL_INTERFACE_VERSION | 0x80000000;
+    op.u.debug_keys.nr_keys = ~0u;              /* somebody's own idea of what was done */
     key_count = 0;
-    assert_int_equal(sysctl(XEN_SYSCTL_debug_keys), 0);
-    assert_int_equal(key_count, 32);
-    assert_memory_equal(keys, text, 32);
+    assert_int_equal(do_sysctl((unsigned long)&op), 0);
+    assert_int_equal(key_count, 0);
+    op.u.debug_keys.nr_keys = 1;
     op.u.debug_keys.keys.p = NOT_THERE;
     key_count = 0;
     assert_int_equal(sysctl(XEN_SYSCTL_debug_keys), -EFAULT);

@@ -477,8 +477,10 @@ static void on_stacks_of_their_own(void **state)
     assert_int_equal(dr6, 0xffff0ff0);
     assert_int_equal(regs.rflags, 0x246);
     assert_string_equal(said, "");
+    assert_int_equal(cpu.budget, 1000 - COST_FAULT);    /* a guest may have many of these */
     regs.entry_vector = TRAP_NMI;
     paranoid_trap(&regs);
+    assert_int_equal(cpu.budget, 1000 - COST_FAULT);    /* these are none of its doing */
     assert_true(this_cpu()->nmis[0] == 0 && this_cpu()->nmis[1] == 1);
     assert_int_equal(this_cpu()->nmi_rip, 0x99);
     regs.cs = 0xe033;

@@ -7,7 +7,6 @@
 #include <xen/sysctl.h>
 
 #define CROWD 24
-#define CALLS 32
 
 static domid_t member[CROWD];
 

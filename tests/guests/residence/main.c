@@ -20,26 +20,18 @@
 #include <abi/domus.h>
 
 #define TABLES 40
-#define CALLS  64
 
 static uint64_t *l2, *tables[TABLES];
 static uint8_t *pages[512];
 static struct multicall_entry calls[CALLS];
 
-/* The same call, as often as a multicall of CALLS has it. */
-#define MANY(number, ...) many((number), (const unsigned long[6]){ __VA_ARGS__ })
-static void many(unsigned long number, const unsigned long arguments[6])
+void many(unsigned long number, const unsigned long arguments[6])
 {
     for (unsigned int i = 0; i < CALLS; i++) {
         calls[i] = (struct multicall_entry){ .op = number };
         memcpy(calls[i].args, arguments, sizeof(calls[i].args));
     }
     CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
-}
-
-static unsigned long address(const void *p)
-{
-    return (unsigned long)p;
 }
 
 /* ---- page tables ---- */
@@ -471,6 +463,24 @@ static void strings(void)
     CHECK_IS(count, 0);
 }
 
+/* Short calls again, whose argument is under all the breakpoints that there are: each time that
+ * ring 0 reads or writes it is an exception of its own. */
+static void breakpoints(void)
+{
+    static struct vcpu_runstate_info info;
+    static struct vcpu_register_runstate_memory_area area = { .addr.v = &info };
+
+    for (int i = 0; i < 4; i++)
+        CHECK_IS(HYPERVISOR_set_debugreg(i, address(&info) + 8 * (unsigned long)i), 0);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 0xbbbb00ff), 0);        /* eight bytes, read and written */
+    MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&info));
+    MANY(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, address(&area));
+    MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&info));
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
+    area.addr.v = NULL;
+    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area), 0);
+}
+
 /* ---- a domain, made and destroyed ---- */
 
 static void a_domain(void)
@@ -585,10 +595,21 @@ static void dead_domains(void)
         CHECK_IS(unmaps[i].status, GNTST_okay);
 }
 
+/* Each of a list is refused; the hypervisor may say so in a line each (loglevel=3). */
+static void refused(void)
+{
+    struct mmu_update update = { .ptr = 7 };
+
+    MANY(__HYPERVISOR_set_segment_base, 99, 0);
+    MANY(__HYPERVISOR_mmu_update, address(&update), 1, 0, DOMID_SELF);
+}
+
 void test_main(void)
 {
     if (!on_domus())
         test_skip("what is measured is Domus");
+    refused();
+    if (number_option("refused", 0)) return;
     for (unsigned int i = 0; i < 512; i++)
         NEED((pages[i] = alloc_page()) != NULL);
     for (unsigned int t = 0; t < TABLES; t++)
@@ -609,4 +630,8 @@ void test_main(void)
     a_crash(virt_to_mfn(tables[0]));
     dead_domains();
     a_crowd();
+    many_crashes();
+    breakpoints();
+    asked_at_length();
+    every_row();
 }

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#include "again.h"
+#include "../privilege/memory.c"
