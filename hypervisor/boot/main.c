@@ -72,7 +72,7 @@ void boot_main(uint32_t multiboot_info)
     if (boot_info.map_cut)
         log_warn("the firmware's memory map is cut behind its region %u", BOOT_MAX_REGIONS);
     if (boot_info.module_count > 2)
-        log_warn("GRUB's modules behind dom0's kernel and its archive are of no use");
+        log_warn("modules behind dom0's kernel and its archive are not used");
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();
     memory_init(&boot_info);
