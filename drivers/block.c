@@ -32,9 +32,13 @@ static int check(const struct blockdev *device, const struct block_request *requ
     uint64_t bytes = 0;
 
     for (unsigned int i = 0; i < request->segments; i++) {
-        if (request->segment[i].length == 0 || request->segment[i].length % BLOCK_SECTOR)
+        const struct block_segment *segment = &request->segment[i];
+
+        /* A front end tells where a sector begins by its number in the page: between two, the data
+         * would come to what lies before. */
+        if (!segment->length || (segment->length | segment->machine) % BLOCK_SECTOR)
             return refused(-EINVAL);
-        bytes += request->segment[i].length;
+        bytes += segment->length;
     }
     return bytes == request->sectors * BLOCK_SECTOR ? 0 : refused(-EINVAL);
 }

@@ -145,6 +145,23 @@ static void every_request_is_checked(void **state)
     assert_true(passed > 500);
 }
 
+static void a_sector_begins_where_sectors_do(void **state)
+{
+    for (unsigned at = 0; at < 4096; at += 8)
+        for (unsigned second = 0; second < 2; second++) {
+            struct block_request request = { .operation = BLOCK_READ, .sectors = 2, .segments = 2,
+                                             .done = done };
+
+            request.segment[0].length = request.segment[1].length = 512;
+            request.segment[second].machine = 0x7000 + at;
+            reached = NULL;
+            status = 1;
+            block_submit(&device, &request);
+            assert_ptr_equal(reached, at % 512 ? NULL : &request);
+            assert_int_equal(status, at % 512 ? -EINVAL : 1);
+        }
+}
+
 /* --- buffers ---------------------------------------------------------------------------------- */
 
 static uint64_t machine_of(const void *address)
@@ -308,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_request_is_checked, set_up),
+        cmocka_unit_test_setup(a_sector_begins_where_sectors_do, set_up),
         cmocka_unit_test_setup(buffers_are_described, set_up),
         cmocka_unit_test_setup(a_window_is_all_that_is_seen, set_up),
         cmocka_unit_test_setup(a_ram_disk_keeps_its_bytes, set_up),

@@ -31,8 +31,8 @@
 /* BLOCK_IDENTIFY: as a read of one sector, of which the device writes its name (block_identify). */
 enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_IDENTIFY };
 
-/* One piece of a request's buffer. It lies within one page: machine frames are not contiguous
- * beyond that. */
+/* One piece of a request's buffer. It begins at a multiple of BLOCK_SECTOR, else the request is
+ * -EINVAL, and lies within one page: machine frames are not contiguous beyond that. */
 struct block_segment {
     /* where the processor sees it; NULL when only a device will touch it */
     void *data;
