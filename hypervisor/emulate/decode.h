@@ -7,7 +7,7 @@
  * It knows only the instructions that we may have to emulate: privileged ones
  * (emulate/privileged.c) and stores to read-only page tables (emulate/ptwrite.c). Everything else
  * is DECODE_UNKNOWN: an allow-list, because a decoder that guesses the length of an instruction it
- * does not know executes something the guest did not write (XSA-106, 123). So it shares nothing with
+ * does not know executes something the guest did not write (XSA-106, 123). It shares nothing with
  * the monitor's (pvguest-sdk/monitor/decode.c), which knows all of a kernel's, in three sizes of
  * code: what is alike is how bytes are counted, and ring 0 grows with nobody else's needs.
  */

@@ -309,6 +309,7 @@ def test_a_trap_that_is_caught(entry, traps):
     cpu.named[function] = "function"
 
     def asked(cpu):
+        cpu.calls.append("function")
         assert cpu.regs["rdi"] == 0x4242
         for name in stepper.PRESERVED:
             cpu.regs[name] = 0xeeee if traps else cpu.regs[name]
@@ -318,6 +319,7 @@ def test_a_trap_that_is_caught(entry, traps):
     cpu.push(BACK)
     before = dict(cpu.regs)
     cpu.run("catch_trap_run", rdi=function, rsi=0x4242, rdx=place)
+    assert cpu.calls == ["function"]
     if traps:                                               # what trap_dispatch does
         cpu.regs["rsp"] = cpu.load(place)
         cpu.run("catch_trap_resume")
@@ -345,6 +347,7 @@ def test_loads_and_stores_with_a_way_out(entry, name, arguments, wanted):
     cpu.run(name, **dict(zip(("rdi", "rsi", "rdx"), arguments)))
     assert cpu.rip == BACK and cpu.regs["rax"] & 0xffffffff == 0
     assert bytes(cpu.memory[THERE + i] for i in range(16)) == wanted
+    assert bytes(cpu.memory[HERE + i] for i in range(8)) == bytes(range(1, 9))
     # the way out is where the access is, and says -EFAULT
     access = entry.symbols[name + ".access"]
     assert access in entry.fixups and "[" in entry.at[access]
