@@ -265,7 +265,7 @@ static uint8_t *bytes;
 static size_t size, at, room = 1u << 23;
 static struct { size_t at, size; } piece[4096];
 static unsigned pieces;
-static int tape_ends;                   /* Why it does, if not because it is full, or all is read. */
+static int tape_ends;                   /* Why it does, if not for it is full, or all is read. */
 
 static int tape_write(struct tape *tape, const void *from, size_t count)
 {
