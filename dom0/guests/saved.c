@@ -281,7 +281,8 @@ static bool is_suspended(const struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
 
-    return domain->ended && !domain->leaving && !domain->saving && !domain->unwanted &&
+    return domain->ended && domain->action == ACTION_PRESERVE && !domain->leaving &&
+           !domain->saving &&
            !domain_get_info(domain->domid, &info) &&
            (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
 }

@@ -265,10 +265,11 @@ static uint8_t *bytes;
 static size_t size, at, room = 1u << 23;
 static struct { size_t at, size; } piece[4096];
 static unsigned pieces;
+static int tape_ends;                   /* Why it does, if not for it is full, or all is read. */
 
 static int tape_write(struct tape *tape, const void *from, size_t count)
 {
-    if (size + count > room) return -ENOSPC;
+    if (size + count > room) return tape_ends ? tape_ends : -ENOSPC;
     memcpy(bytes + size, from, count);
     if (count < SAVE_PAGE && pieces < ARRAY_SIZE(piece)) {
         piece[pieces].at = size;
@@ -280,7 +281,7 @@ static int tape_write(struct tape *tape, const void *from, size_t count)
 
 static int tape_read(struct tape *tape, void *to, size_t count)
 {
-    if (count > size - at) return -ENODATA;
+    if (count > size - at) return tape_ends ? tape_ends : -ENODATA;
     memcpy(to, bytes + at, count);
     at += count;
     return 0;

@@ -213,6 +213,28 @@ static void tapes_that_end(void **state)
     assert_int_equal(restore(), 0);
 }
 
+/* What its end is called, either way. */
+static void tapes_that_fail(void **state)
+{
+    static const struct { int error; const char *written, *read; } rows[] = {
+        { -EAGAIN, "given up", "given up" },
+        { -EIO, "cannot be written: an error", "cannot be read: an error" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        make_guest(60);
+        tape_ends = rows[i].error;
+        room = 4000;
+        not_saved(rows[i].written);
+        room = 1u << 23;
+        make_tape();
+        size -= 20;
+        assert_int_equal(restore(), rows[i].error);
+        assert_non_null(strstr(problem.text, rows[i].read));
+    }
+    tape_ends = 0;
+}
+
 /* Where libxc's records begin; returns their number. */
 static unsigned find_records(size_t where[64])
 {
@@ -483,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_goes_and_comes), cmocka_unit_test(guests_that_are_not_saved),
         cmocka_unit_test(each_field), cmocka_unit_test(tapes_that_end),
+        cmocka_unit_test(tapes_that_fail),
         cmocka_unit_test(records_less_or_twice),
         cmocka_unit_test(callbacks_as_xen_writes_them), cmocka_unit_test(too_little_memory),
         cmocka_unit_test(clocks_that_a_guest_made_up), cmocka_unit_test(others_have_their_turn),
