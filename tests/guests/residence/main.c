@@ -467,18 +467,16 @@ static void strings(void)
  * ring 0 reads or writes it is an exception of its own. */
 static void breakpoints(void)
 {
-    static struct vcpu_runstate_info info;
-    static struct vcpu_register_runstate_memory_area area = { .addr.v = &info };
+    static union { struct evtchn_status status; struct vcpu_runstate_info runstate; } watched;
 
+    watched.status = (struct evtchn_status){ .dom = DOMID_SELF, .port = 1 };
     for (int i = 0; i < 4; i++)
-        CHECK_IS(HYPERVISOR_set_debugreg(i, address(&info) + 8 * (unsigned long)i), 0);
+        CHECK_IS(HYPERVISOR_set_debugreg(i, address(&watched) + 8 * (unsigned long)i), 0);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0xbbbb00ff), 0);        /* eight bytes, read and written */
-    MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&info));
-    MANY(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, address(&area));
-    MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&info));
+    MANY(__HYPERVISOR_event_channel_op, EVTCHNOP_status, address(&watched.status));
+    MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&watched));
+    MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&watched.runstate));
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
-    area.addr.v = NULL;
-    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area), 0);
 }
 
 /* ---- a domain, made and destroyed ---- */
