@@ -321,38 +321,6 @@ static const struct command other_commands[] = {
     { "help", "[COMMAND]", "this list, or one line of it", 0, 1, do_help, "", 0 },
 };
 
-/* Words that somebody may bring along from elsewhere, and what they would be here. */
-static const struct { const char *names, *hint;
-} strangers[] = {
-    { " exit quit logout bye ",
-      "this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU under"
-      " make run; Ctrl-] leaves make attach)" },
-    { " halt ", "poweroff ends the machine, shutdown a guest" },
-    { " dir ", "files lists the boot archive" },
-    { " ps ", "list, top and vcpu-list show who runs" },
-    { " ? man ", "help lists the commands" },
-    { " remus ", "guests are moved here, but not kept twice" },
-    { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
-      "config-update button-press claims sched-credit2 sched-rtds cpupool-create cpupool-list "
-      "cpupool-rename cpupool-cpu-add cpupool-cpu-remove cpupool-destroy cpupool-migrate "
-      "cpupool-numa-split set-parameters getenforce setenforce loadpolicy channel-list devd "
-      "qemu-monitor-command pci-assignable-add pci-assignable-remove pci-assignable-list "
-      "usbctrl-attach usbctrl-detach usbdev-attach usbdev-detach usb-list vtpm-list vkb-list ",
-      "xl has it, but there is none here" },
-};
-
-static const char *hint_for(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {
-        size_t size = strlen(name);
-
-        for (const char *at = strstr(strangers[i].names, name); at; at = strstr(at + 1, name))
-            if (at[-1] == ' ' && at[size] == ' ')
-                return strangers[i].hint;
-    }
-    return "\"help\" lists them";
-}
-
 /* The n-th of all, those for devices among them, and then of which kind; false: there are not so
  * many. */
 bool command_at(size_t n, struct command *command, enum device_kind *kind)
@@ -373,7 +341,7 @@ static bool find_command(const char *name, struct command *command, enum device_
         if (!strcmp(command->name, name))
             return true;
     printk("Error: no command '%s'; %s\n", name,
-           *name && !strchr(name, ' ') ? hint_for(name) : "\"help\" lists them");
+           *name && !strchr(name, ' ') ? command_hint(name) : "\"help\" lists them");
     return false;
 }
 

@@ -40,6 +40,9 @@ bool command_at(size_t n, struct command *command, enum device_kind *kind);
  * guests, and files of the archive (line.h). */
 const char *known_word(size_t n, const char *before);
 
+/* There is no such command: what may be meant, or where they are listed. */
+const char *command_hint(const char *name);
+
 /* Prints the problem; false. */
 bool verb_refuse(const struct problem *problem);
 

@@ -46,7 +46,7 @@ PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 580, 655
 # Lines of code, at 100 columns; CONTRIBUTING.md, rule 1, has them, too.
 ROOMS = {"lib": 870, "machine": 1990, "memory": 1960,
-         "domain": 3140, "entry": 1420, "emulate": 1220,
+         "domain": 3150, "entry": 1420, "emulate": 1220,
          "calls": 1980, "svm": 440, "control": 1800, "boot": 730, "": 60}
 MONITOR = 6000                      # of pvguest-sdk/monitor, without svm.[ch]
 # What the compiler itself brings; there is no C library in a freestanding program.
