@@ -352,6 +352,22 @@ static void last_words_come_to_an_end(void **state)
     assert_in_range(lines_shown(), 1, 100);
 }
 
+/* Nor for somebody else who writes there a byte whenever we have read one. */
+static void a_neighbour_who_goes_on(void **state)
+{
+    struct xencons_interface *ring = &guest[1].ring;
+    uint64_t before = now;
+
+    do {
+        ring->out[MASK_XENCONS_IDX(ring->out_cons, ring->out)] = 'x';
+        ring->out_prod = ring->out_cons + 1;
+        run();
+        ring->out_prod = ring->out_cons + 1;
+        now += 10 * NS_PER_MS;
+    } while (!guest_console_is_drained(guest[1].console) && now - before < 10 * NS_PER_S);
+    assert_in_range(now - before, NS_PER_S, 2 * NS_PER_S);
+}
+
 /* Who may say no more for now waits for no line: what he says goes to his log. */
 static void what_goes_to_the_log_waits_for_nothing(void **state)
 {
@@ -583,6 +599,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(last_words_come_to_an_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_neighbour_who_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(what_goes_to_the_log_waits_for_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_may_have_nuls, setup, teardown),
         cmocka_unit_test_setup_teardown(many_lines_are_many_bytes, setup, teardown),
