@@ -261,6 +261,11 @@ bool guest_console_is_drained(struct guest_console *console)
     return false;
 }
 
+void guest_console_goes_on(struct guest_console *console)
+{
+    console->drained_by = 0;
+}
+
 /* --- life --- */
 
 void guest_consoles_show(bool on)

@@ -29,6 +29,9 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
  */
 bool guest_console_is_drained(struct guest_console *console);
 
+/* It was not its end: those were not its last words. */
+void guest_console_goes_on(struct guest_console *console);
+
 void guest_console_rename(struct guest_console *console, const char *name);
 
 /* Prints what a guest said last: of one that lives, or of one of the few that ended last. False:

@@ -18,6 +18,8 @@ static int resume(struct domain *domain, struct problem *problem)
     int error = guest_of(domain->domid, &guest);
 
     error = error ? error : guest_go_on(&guest);
+    if (!error)
+        guest_console_goes_on(domain->console);
     domain->ended = error;
     domain->news = domain->news && error;
     return error ? problem_set(problem, error, "'%s' cannot go on: %s", domain->config.name,
