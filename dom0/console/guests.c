@@ -28,7 +28,8 @@
 #define REST 8u
 /* Guests lose what nobody takes for a second; so none is left alone for longer than this. */
 #define REST_MOST_NS (400 * NS_PER_MS)
-#define DRAIN_NS (500 * NS_PER_MS)      /* For what a guest said before its end. */
+#define DRAIN_NS (500 * NS_PER_MS)      /* For what a guest said before its end, and */
+#define DRAIN_LOOKS 100u                /* so often then, without the terminal. */
 #define CATCH_UP 3u                     /* Looks at what an operator has not seen. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
@@ -46,6 +47,7 @@ struct guest_console {
     uint64_t left_alone;                /* Since then, for the terminal has no room. */
     uint64_t drained_by;                /* 0: it lives; else until then, or when so much */
     size_t drained_at;                  /* is logged. */
+    unsigned drain_looks;               /* Since then. */
     /* Without an event of the guest's: at what is missing, at what waits. */
     struct timer look;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
@@ -231,7 +233,11 @@ static bool serve(void *owner, unsigned budget)
     return more;
 }
 
-/* When there is no more time, the terminal is not waited for: who would write there is hushed. */
+/*
+ * When there is no more time, the terminal is not waited for: who would write there is hushed. Then
+ * a few turns take all that the ring has; more looks than that are for somebody who writes there a
+ * byte at a time. Looks, not time: others may have the CPU.
+ */
 bool guest_console_is_drained(struct guest_console *console)
 {
     const struct xencons_interface *ring = console->ring;
@@ -240,16 +246,24 @@ bool guest_console_is_drained(struct guest_console *console)
     if (!console->drained_by) {
         console->drained_by = now + DRAIN_NS;
         console->drained_at = console->logged + sizeof(ring->out);
+        console->drain_looks = 0;
     }
     if (console->broken || console->logged >= console->drained_at ||
-        READ_ONCE(ring->out_prod) == ring->out_cons) {
+        console->drain_looks == DRAIN_LOOKS || READ_ONCE(ring->out_prod) == ring->out_cons) {
         console->drained_by = 0;
         return true;
     }
-    if (is_hurried(console, now))
+    if (is_hurried(console, now)) {
         limit_hush(&console->limit, now);
+        console->drain_looks++;
+    }
     turns_mark(&console->turn);
     return false;
+}
+
+void guest_console_goes_on(struct guest_console *console)
+{
+    console->drained_by = 0;
 }
 
 /* --- life --- */

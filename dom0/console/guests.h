@@ -24,9 +24,13 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
 /*
  * Of a guest that speaks no more: has its ring been emptied, so that its last words stand before
  * the news of its end? False: ask again, its turns see to it. That lasts no longer than half a
- * second, for which the terminal is waited for, and a ring's worth, whoever else may write there.
+ * second, for which the terminal is waited for, and a hundred looks; nor than for a ring's worth,
+ * whoever else may write there.
  */
 bool guest_console_is_drained(struct guest_console *console);
+
+/* It was not its end: those were not its last words. */
+void guest_console_goes_on(struct guest_console *console);
 
 void guest_console_rename(struct guest_console *console, const char *name);
 

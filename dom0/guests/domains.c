@@ -60,9 +60,10 @@ static unsigned gone_count;
 
 /* It does not run. It stays in the list until all is done: who waits for its end, or wants its name
  * or its disk, waits for all of it. */
-void domains_end(struct domain *domain)
+enum config_action domains_end(struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
+    enum config_action action;
 
     domain->leaving = true;
     if (domain->domid != DOMID_INVALID) {
@@ -83,8 +84,10 @@ void domains_end(struct domain *domain)
                    (unsigned)domain->domid, (unsigned long)info.tot_pages);
     }
     unlink(domain);
+    action = domain->action;
     snprintf(gone[gone_count++ % ARRAY_SIZE(gone)], sizeof(gone[0]), "%s", domain->config.name);
     free(domain);
+    return action;
 }
 
 bool domains_had(const char *name)
@@ -257,16 +260,23 @@ struct archive *domains_files(void)
 
 /* --- the operator's wishes --- */
 
+static struct domain *with_number(unsigned long number)
+{
+    struct domain *domain = domains;
+
+    while (domain && domain->domid != number)
+        domain = domain->next;
+    return domain;
+}
+
 struct domain *domains_find(const char *name)
 {
     char *end;
     unsigned long number = strtoul(name, &end, 10);
+    struct domain *numbered = *name && !*end ? with_number(number) : NULL;
 
-    for (struct domain *domain = domains; domain; domain = domain->next)
-        if (*name && !*end && domain->domid == number)
-            return domain;
     /* Who had that number has gone: what he is wanted for is for nobody who calls himself so. */
-    if (*name && !*end && number <= highest) return NULL;
+    if (numbered || (*name && !*end && number <= highest)) return numbered;
     for (struct domain *domain = domains; domain; domain = domain->next)
         if (!strcmp(domain->config.name, name))
             return domain;
@@ -324,11 +334,11 @@ void domains_unlock(void)
 static bool may_end(struct domain *domain)
 {
     domain->unwanted = true;
+    domain->action = ACTION_DESTROY;
     if (domain->leaving || domain->saving) return false;
     if (!domain->ended)
         domain_pause(domain->domid);
     domain->ended = true;
-    domain->action = ACTION_DESTROY;
     return domain_is_quiet(domain);
 }
 
@@ -343,25 +353,27 @@ static bool wait_a_moment(void)
     return waits;
 }
 
+/* The one that is meant is the one of now: another may have its name when it has gone. */
 int domains_destroy(const char *name, struct problem *problem)
 {
     struct domain *domain;
-    bool known = false, waits = true, ready;
-    int error = 0;
+    bool waits = true, ready = false;
+    domid_t domid;
+    int error;
 
     mutex_lock(&lock);
-    while (domain = domains_find(name), ready = domain && may_end(domain),
-           domain && !ready && waits) {
-        known = true;
+    domain = domains_find(name);
+    error = domain ? 0 : domains_unknown(name, problem);
+    domid = domain ? domain->domid : DOMID_INVALID;
+    while (domain && !(ready = may_end(domain)) && waits) {
         waits = wait_a_moment();
+        domain = with_number(domid);
     }
-    if (ready)
+    if (domain && ready)
         domains_end(domain);
     else if (domain)
         error = problem_set(problem, -EBUSY, "'%s' is not waited for: it runs no more, and is gone "
                             "when its disk has answered", name);
-    else if (!known)
-        error = domains_unknown(name, problem);
     mutex_unlock(&lock);
     if (error)
         domains_look();
@@ -455,13 +467,17 @@ bool domains_asked_run(void)
 
 /* --- those that are started again --- */
 
+/* What is to become of it may change while its end is waited for. */
 void domains_restart(struct domain *old)
 {
     struct domain *domain = new_domain(&old->config);
     struct life before = old->life;
     struct problem problem;
 
-    domains_end(old);
+    if (domains_end(old) != ACTION_RESTART) {
+        free(domain);
+        return;
+    }
     if (!domain) {
         printk("dom0: no memory left to restart a domain\n");
         return;

@@ -98,9 +98,9 @@ int domains_bring_up(const struct config *config, const struct domain_source *so
 /* Could it be had now? Its name, its uuid, its devices. */
 int domains_check(const struct config *config, struct problem *problem);
 /* Ends one that does not run, with the lock held, but for the time in which it is not quiet: it is
- * gone. */
-void domains_end(struct domain *domain);
-/* The same, and it is made anew. */
+ * gone. What was to become of it at last: somebody may have had a wish meanwhile. */
+enum config_action domains_end(struct domain *domain);
+/* The same, and it is made anew, if it still is to be. */
 void domains_restart(struct domain *domain);
 /* Is there nothing that its end would have to wait for, no disk's answer, none of its last words?
  * Its disks take nothing new from now on. */

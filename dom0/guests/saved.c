@@ -277,46 +277,6 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
     return saved_write(name, &disk.target, go_on, problem);
 }
 
-static bool is_suspended(const struct domain *domain)
-{
-    struct xen_domctl_getdomaininfo info;
-
-    return domain->ended && domain->action == ACTION_PRESERVE && !domain->leaving &&
-           !domain->saving &&
-           !domain_get_info(domain->domid, &info) &&
-           (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
-}
-
-static int resume(struct domain *domain, struct problem *problem)
-{
-    struct guest guest;
-    int error = guest_of(domain->domid, &guest);
-
-    error = error ? error : guest_go_on(&guest);
-    domain->ended = error;
-    domain->news = domain->news && error;
-    return error ? problem_set(problem, error, "'%s' cannot go on: %s", domain->config.name,
-                               errno_name(error))
-                 : 0;
-}
-
-int saved_resume(const char *name, struct problem *problem)
-{
-    struct domain *domain;
-    int error;
-
-    domains_begin();
-    domain = domains_find(name);
-    if (!domain)
-        error = domains_unknown(name, problem);
-    else if (!is_suspended(domain))
-        error = problem_set(problem, -EINVAL, "'%s' has not suspended itself", name);
-    else
-        error = resume(domain, problem);
-    domains_unlock();
-    return error;
-}
-
 /* --- restoring --- */
 
 struct restored {

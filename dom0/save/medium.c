@@ -29,6 +29,7 @@ struct medium {
     bool done;
     int status;
     bool given_up, closed;              /* By the operator; by us: then it goes when it is done. */
+    bool stands;                        /* A guest may, in spite of that: then it is revoked. */
 };
 
 static void release(struct medium *medium)
@@ -44,6 +45,8 @@ static void release(struct medium *medium)
 
 /* --- the disk --- */
 
+static void let_go(struct medium *medium);
+
 static void finished(struct block_request *request, int status)
 {
     struct medium *medium = request->context;
@@ -52,23 +55,29 @@ static void finished(struct block_request *request, int status)
     medium->done = true;
     wake_all(&medium->wait);
     if (medium->closed)
-        release(medium);
+        let_go(medium);
+}
+
+/* One that is closed may be gone then. */
+static void start(struct medium *medium, const struct block_request *request)
+{
+    struct blockdev *disk = medium->disk;
+    bool masked = events_save();
+
+    medium->request = *request;
+    medium->request.done = finished;
+    medium->request.context = medium;
+    medium->done = false;
+    block_submit(disk, &medium->request);
+    block_kick(disk);
+    events_restore(masked);
 }
 
 /* A slow disk is waited for as long as the operator does, who may have one that never answers. */
 static int submit(struct medium *medium, const struct block_request *request)
 {
-    bool masked;
-
     if (medium->given_up) return -EAGAIN;
-    masked = events_save();
-    medium->request = *request;
-    medium->request.done = finished;
-    medium->request.context = medium;
-    medium->done = false;
-    block_submit(medium->disk, &medium->request);
-    block_kick(medium->disk);
-    events_restore(masked);
+    start(medium, request);
     while (!wait_event_timeout(medium->wait, medium->done, LOOK_NS)) {
         medium->given_up = !terminal_sleep(0);
         if (medium->given_up) return -EAGAIN;
@@ -102,6 +111,29 @@ static int flush(struct medium *medium)
     return submit(medium, &request);
 }
 
+static void mark(struct medium *medium)
+{
+    memset(medium->buffer, 0, BUFFER);
+    memcpy(medium->buffer, MARK, sizeof(MARK));
+}
+
+/* Closed, and nothing of it is at the disk. The guest goes on that was not saved after all: what
+ * there may be of it in spite of that is no guest any more, which takes a first page. */
+static void let_go(struct medium *medium)
+{
+    struct block_request request = { .operation = BLOCK_WRITE };
+
+    if (!medium->stands) {
+        release(medium);
+        return;
+    }
+    medium->stands = false;
+    medium->closed = true;
+    mark(medium);
+    block_describe(&request, medium->buffer, SAVE_PAGE, virt_to_machine);
+    start(medium, &request);
+}
+
 /* --- bytes --- */
 
 /* The first buffer stays in memory: in its place there is the mark until the end. */
@@ -113,8 +145,7 @@ static int write_buffer(struct medium *medium)
     medium->filled = 0;
     if (at) return transfer(medium, BLOCK_WRITE, at, medium->buffer, BUFFER);
     memcpy(medium->head, medium->buffer, BUFFER);
-    memset(medium->buffer, 0, BUFFER);
-    memcpy(medium->buffer, MARK, sizeof(MARK));
+    mark(medium);
     return transfer(medium, BLOCK_WRITE, 0, medium->buffer, BUFFER);
 }
 
@@ -284,8 +315,10 @@ int medium_finish(struct medium *medium, struct problem *problem)
     int error = write_rest(medium);
 
     error = error ? error : flush(medium);
+    medium->stands = !error;
     error = error ? error : transfer(medium, BLOCK_WRITE, 0, medium->head, BUFFER);
     error = error ? error : flush(medium);
+    medium->stands = medium->stands && error;
     if (error == -ENOSPC)
         return problem_set(problem, error, "there is too little room for the guest");
     if (error == -EAGAIN) return problem_set(problem, error, "given up");
@@ -299,5 +332,5 @@ void medium_close(struct medium *medium)
     medium->closed = !medium->done;
     events_restore(masked);
     if (!medium->closed)
-        release(medium);
+        let_go(medium);
 }

@@ -21,8 +21,8 @@ struct tape *medium_tape(struct medium *medium);
 uint64_t medium_bytes(const struct medium *medium);     /* that it has room for */
 /* All that was written is on the disk, its beginning last. */
 int medium_finish(struct medium *medium, struct problem *problem);
-/* Gives it back, when the disk is done with it; what was written without medium_finish() is no
- * saved guest. */
+/* Gives it back, when the disk is done with it; what was written without medium_finish(), or when
+ * that failed, is no saved guest. */
 void medium_close(struct medium *medium);
 
 #endif

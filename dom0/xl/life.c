@@ -32,13 +32,15 @@ static struct domain *find(const char *name)
     return NULL;
 }
 
-/* One that nobody else has: who has it says when it runs. */
+/* One that nobody else has: who has it says when it runs. One that is destroyed never does, however
+ * long its disk takes. */
 static struct domain *find_free(const char *name)
 {
     struct domain *domain = find(name);
 
-    if (!domain || !domain->saving) return domain;
-    printk("Error: domain '%s' is just being saved or moved\n", name);
+    if (!domain || (!domain->saving && !domain->unwanted)) return domain;
+    printk("Error: domain '%s' is just %s\n", name,
+           domain->unwanted ? "ending" : "being saved or moved");
     return NULL;
 }
 

@@ -75,10 +75,10 @@ static void connect(struct backend *backend)
 {
     int error = backend->driver->connect(backend);
 
-    if (error)
-        backend_fail(backend, errno_name(error));
-    else
+    if (!error)
         enter(backend, XenbusStateConnected);
+    else if (!backend->over)
+        backend_fail(backend, errno_name(error));
 }
 
 static bool disconnect(struct backend *backend)

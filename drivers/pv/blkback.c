@@ -100,6 +100,7 @@ static int connect(struct backend *backend)
 
     int error = publish_properties(back);
 
+    if (backend->over) return refused(-ENODEV);     /* all that sleeps, and the rest not */
     return error ? error : attach_ring(back, (grant_ref_t)reference, (evtchn_port_t)port);
 }
 

@@ -182,7 +182,8 @@ static int ask(struct pending *pending, enum xsd_sockmsg_type type, xs_transacti
 int xs_transact_into(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
                      unsigned int count, char *place, size_t room)
 {
-    struct pending pending = { .body = place, .room = room };
+    char none;
+    struct pending pending = { .body = room ? place : &none, .room = MAX(room, sizeof(none)) };
     int error = ask(&pending, type, t, parts, count);
 
     return error ? error : (int)pending.length;

@@ -263,11 +263,15 @@ static void set_node(const char *path, const char *value)
     snprintf(node[i].value, sizeof node[i].value, "%s", value);
 }
 
+static void (*while_read)(const char *path);    /* it sleeps */
+
 static int store_read(void *context, const char *path, char *value, size_t size)
 {
     const char *found = value_of(path);
 
     assert_ptr_equal(context, &nodes);
+    if (while_read)
+        while_read(path);
     if (!found || !*found) return found ? 0 : -2;
     snprintf(value, size, "%s", found);
     return (int)strlen(value);
@@ -294,6 +298,7 @@ static void forget_all(void)
     memset(page, 0, sizeof page);
     nodes = said = copies = refused_bindings = refuse_binding = refuse_map = refuse_write = 0;
     states[0] = 0;
+    while_read = NULL;
     refuse_unmap = refuse_copies = masked = by_dma = false;
     bad_grant = UINT32_MAX;
 }

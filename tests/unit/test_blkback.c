@@ -474,6 +474,23 @@ static void closed_is_for_good(void **state)
     assert_int_equal(rings_mapped + bound + pending_count, 0);
 }
 
+static void close_at_its_port(const char *path)
+{
+    if (strstr(path, "/event-channel"))
+        assert_true(blkback_close(back));
+}
+
+static void closed_while_it_connects(void **state)
+{
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    while_read = close_at_its_port;
+    blkback_changed(back);
+    while_read = NULL;
+    assert_int_equal(rings_mapped + bound + pending_count, 0);
+    assert_string_equal(states, "2");
+    assert_int_equal(said, 0);
+}
+
 /* The front end may have asked, and notified, before we were there. */
 static void requests_from_before_the_binding(void **state)
 {
@@ -598,7 +615,8 @@ int main(void)
         BOTH(a_barrier), BOTH(a_barrier_that_fails), BOTH(a_barrier_and_the_end),
         BOTH(a_disk_that_answers_at_once), BOTH(nobody_to_wake), BOTH(indirect_requests),
         BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight),
-        BOTH(nothing_new_while_disconnecting), BOTH(closed_is_for_good), BOTH(a_ring_that_lies),
+        BOTH(nothing_new_while_disconnecting), BOTH(closed_is_for_good),
+        BOTH(closed_while_it_connects), BOTH(a_ring_that_lies),
         BOTH(requests_from_before_the_binding), BOTH(connections_that_fail),
         BOTH(what_is_published),
         BOTH(without_memory_or_addresses), BOTH(a_ring_that_stays),

@@ -124,6 +124,8 @@ static void (*meanwhile)(void);         /* In a sleep. */
 void thread_sleep(uint64_t ns)
 {
     now += ns;
+    if (!locked && meanwhile)
+        meanwhile();
 }
 
 static bool control_c;
@@ -408,6 +410,73 @@ static void destroyed_while_it_comes(void **state)
     assert_int_equal(domains_destroy("g0", &problem), -ESRCH);
 }
 
+/* Somebody else may have its name as soon as it has gone: he is not meant. */
+static void another_has_come(void)
+{
+    struct domain *made;
+    struct problem problem;
+
+    goes_on = false;
+    has_it_come();
+    assert_int_equal(domains_create("g0", "", false, &made, &problem), 0);
+    meanwhile = NULL;
+}
+
+static void who_has_its_name_then_is_not_destroyed(void **state)
+{
+    struct problem problem;
+
+    domains_find("g0")->saving = true;
+    meanwhile = another_has_come;
+    assert_int_equal(domains_destroy("g0", &problem), 0);
+    assert_non_null(domains_find("g0"));
+    assert_false(domains_find("g0")->unwanted);
+}
+
+static bool asks_only;
+static domid_t going;
+
+/* By its number: it will have another when it is started again. */
+static void not_any_more(void)
+{
+    struct problem problem;
+    char number[8];
+
+    meanwhile = NULL;
+    snprintf(number, sizeof(number), "%u", going);
+    if (asks_only) {
+        assert_int_equal(domains_ask(number, "poweroff", &problem), 0);
+        return;
+    }
+    control_c = true;
+    assert_int_equal(domains_destroy(number, &problem), -EBUSY);
+    control_c = false;
+}
+
+/* What the operator wants while the last of it is waited for counts. */
+static void not_started_again_if_nobody_wants_that(void **state)
+{
+    static const char *const names[] = { "g0", "g1" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct domain *domain = domains_find(names[i]);
+
+        asks_only = i;
+        going = domain->domid;
+        domain->ended = true;
+        domain->action = ACTION_RESTART;
+        domain->console = (struct guest_console *)&going;
+        undrained = 1;
+        meanwhile = not_any_more;
+        domains_begin();
+        domains_restart(domain);
+        domains_unlock();
+        assert_null(meanwhile);
+        assert_null(domains_find(names[i]));
+        assert_int_equal(builds, 0);
+    }
+}
+
 /* Nobody waits for one guest's last words with the lock in his hands; the news come behind them. A
  * guest's end has few questions for the hypervisor, however many others there are. */
 static void last_words_first(void **state)
@@ -489,6 +558,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
         cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
         cmocka_unit_test_setup_teardown(destroyed_while_it_comes, start, stop),
+        cmocka_unit_test_setup_teardown(who_has_its_name_then_is_not_destroyed, start, stop),
+        cmocka_unit_test_setup_teardown(not_started_again_if_nobody_wants_that, start, stop),
         cmocka_unit_test_setup_teardown(ended_while_saved, start, stop),
         cmocka_unit_test_setup_teardown(last_words_first, start, stop),
         cmocka_unit_test_setup_teardown(a_disk_that_does_not_answer, start, stop),

@@ -352,6 +352,39 @@ static void last_words_come_to_an_end(void **state)
     assert_in_range(lines_shown(), 1, 100);
 }
 
+/* Who goes on after all is as patient as before. */
+static void not_its_last_words(void **state)
+{
+    struct xencons_interface *ring = &guest[1].ring;
+
+    memset(ring->out, '\n', sizeof(ring->out));
+    ring->out_prod = ring->out_cons + 200;
+    line_is_stuck = true;
+    assert_false(guest_console_is_drained(guest[1].console));
+    guest_console_goes_on(guest[1].console);
+    now += 600 * NS_PER_MS;
+    ring_bell(1);
+    run();
+    assert_int_equal(ring->out_prod - ring->out_cons, 200);
+    line_is_stuck = false;
+}
+
+/* Nor do last words wait for somebody else who writes there a byte whenever we have read one. */
+static void a_neighbour_who_goes_on(void **state)
+{
+    struct xencons_interface *ring = &guest[1].ring;
+    uint64_t before = now;
+
+    do {
+        ring->out[MASK_XENCONS_IDX(ring->out_cons, ring->out)] = 'x';
+        ring->out_prod = ring->out_cons + 1;
+        run();
+        ring->out_prod = ring->out_cons + 1;
+        now += 10 * NS_PER_MS;
+    } while (!guest_console_is_drained(guest[1].console) && now - before < 10 * NS_PER_S);
+    assert_in_range(now - before, NS_PER_S, 2 * NS_PER_S);
+}
+
 /* Who may say no more for now waits for no line: what he says goes to his log. */
 static void what_goes_to_the_log_waits_for_nothing(void **state)
 {
@@ -583,6 +616,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(last_words_come_to_an_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_neighbour_who_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_its_last_words, setup, teardown),
         cmocka_unit_test_setup_teardown(what_goes_to_the_log_waits_for_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_may_have_nuls, setup, teardown),
         cmocka_unit_test_setup_teardown(many_lines_are_many_bytes, setup, teardown),

@@ -109,6 +109,7 @@ void events_restore(bool was_masked)
 
 static bool woken;
 static unsigned silent, keys_until_control_c;   /* looks at a disk that has not answered so far */
+static unsigned answers_first;          /* so often */
 static uint64_t now;
 
 uint64_t now_ns(void)
@@ -127,7 +128,7 @@ bool wait_on(struct wait_queue *queue, uint64_t timeout)
     struct block_request *request = disk_has.request;
 
     assert_true(request && disk_has.kicked && timeout);
-    if (silent) {
+    if (silent && !(answers_first && answers_first--)) {
         silent--;
         now += timeout;
         return false;
@@ -277,6 +278,18 @@ static void over_another(void **state)
     assert_int_equal(claims, 0);
 }
 
+/* All that it has. */
+static void disk_answers(void)
+{
+    while (disk_has.request) {
+        struct block_request *request = disk_has.request;
+
+        assert_true(disk_has.kicked);
+        disk_has.request = NULL;
+        work(request);
+    }
+}
+
 /* Whatever the disk cannot do is told, and nothing is there that could be taken for a guest. */
 static void a_disk_that_fails(void **state)
 {
@@ -307,6 +320,8 @@ static void a_disk_that_fails(void **state)
         if (flushes == 0)
             assert_int_not_equal(disk_bytes[0], out[0]);
         medium_close(medium);
+        disk_answers();
+        assert_int_equal(disk_bytes[0] == out[0], !error);
         assert_int_equal(claims, 0);
     }
     assert_true(nth > 5);               /* zeroes, the rest, a flush, the beginning, a flush */
@@ -351,6 +366,31 @@ static void a_disk_that_does_not_answer(void **state)
     silent = 0;
 }
 
+/* Given up when its beginning was at the disk already, it is no guest either: the one that was to
+ * be saved goes on, and what it writes is not what this one knows. */
+static void given_up_at_the_last_moment(void **state)
+{
+    /* The rest, a flush; its beginning. */
+    for (unsigned answered = 2; answered < 4; answered++) {
+        struct problem problem;
+        struct medium *medium;
+
+        assert_int_equal(set_up(state), 0);
+        medium = open(false);
+        assert_int_equal(medium_tape(medium)->write(medium_tape(medium), out, BUFFER + 700), 0);
+        answers_first = answered;
+        silent = keys_until_control_c = 1;
+        assert_int_equal(medium_finish(medium, &problem), -EAGAIN);
+        assert_int_equal(answers_first + silent, 0);
+        medium_close(medium);
+        assert_int_equal(claims, 1);
+        disk_answers();
+        assert_int_equal(claims, 0);
+        assert_memory_equal(disk_bytes, MARK, sizeof(MARK));
+        medium_close(open(false));
+    }
+}
+
 /* What is read ends where the partition does, though that be within a buffer. */
 static void a_partition_that_ends(void **state)
 {
@@ -383,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup(over_another, set_up),
         cmocka_unit_test_setup(a_disk_that_fails, set_up),
         cmocka_unit_test_setup(a_disk_that_does_not_answer, set_up),
+        cmocka_unit_test_setup(given_up_at_the_last_moment, set_up),
         cmocka_unit_test_setup(a_partition_that_ends, set_up),
     };
 

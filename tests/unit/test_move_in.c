@@ -235,10 +235,11 @@ int domain_unpause(domid_t domid)
     TRACE("unpause. ");
     return script.unpause;
 }
-void domains_end(struct domain *d)
+enum config_action domains_end(struct domain *d)
 {
     assert_true(locked && d == &domain && !d->saving);
     TRACE("gone. ");
+    return ACTION_DESTROY;
 }
 
 /* --- a call --- */

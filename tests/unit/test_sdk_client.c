@@ -360,6 +360,7 @@ static void no_memory_is_needed(void **state)
     } while (0)
     NEEDS_NONE(xs_read_into(XS_NONE, "nine", value, sizeof value), 9);
     assert_string_equal(value, "1234567");
+    NEEDS_NONE(xs_read_into(XS_NONE, "nine", NULL, 0), 9);
     NEEDS_NONE(xs_read_into(XS_NONE, "none", value, sizeof value), -ENOENT);
     NEEDS_NONE(xs_unwatch(&watch), 0);
     NEEDS_NONE(xs_rm(XS_NONE, "nine"), 0);

@@ -33,7 +33,8 @@ bool xs_available(void);
 
 /* The value, with a NUL behind it (not counted in *length, which may be NULL); ERR_PTR on error. */
 char *xs_read(xs_transaction t, const char *path, size_t *length);
-/* What fits of it into `value`, with a NUL; the length of all of it, or the error. */
+/* What fits of it into `value`, with a NUL (`size` 0: nothing); the length of all of it, or the
+ * error. */
 int xs_read_into(xs_transaction t, const char *path, char *value, size_t size);
 int xs_write(xs_transaction t, const char *path, const void *value, size_t length);
 int xs_mkdir(xs_transaction t, const char *path);
