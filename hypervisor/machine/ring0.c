@@ -73,8 +73,10 @@ void ring0_wait(void)
         now = rdtsc();
         before = uses;
         uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED);
-        if (!uses)
-            start = now;            /* boot has it until the first guest runs */
+        if (!uses) {                /* boot has it until the first guest runs, and may give up a */
+            start = now;            /* CPU that comes late: it must not be handed the lock */
+            hunger.ticks = 0;
+        }
         if (!uses || uses != before)
             p.ticks = 0;            /* others were quicker; a host may run us seldom */
         if (ends(&p, now, PATIENCE_MS))
