@@ -73,17 +73,18 @@ void ring0_wait(void)
         now = rdtsc();
         before = uses;
         uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED);
-        if (!uses) {                /* boot has it until the first guest runs, and may give up a */
-            start = now;            /* CPU that comes late: it must not be handed the lock */
-            hunger.ticks = 0;
-        }
+        if (!uses)
+            start = now;            /* boot has it until the first guest runs */
         if (!uses || uses != before)
             p.ticks = 0;            /* others were quicker; a host may run us seldom */
         if (ends(&p, now, PATIENCE_MS))
             panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id,
                   PATIENCE_MS / 1000);
         nobody = 0;
-        if (ends(&hunger, now, HUNGER_MS))
+        /* Others came in between. Who has it for long is not run by his host; then others are not
+         * let in before us, and we may be the next whom it does not run. Nor while boot has it,
+         * which may give up this CPU: nobody would be there who is handed it. */
+        if (uses != before && ends(&hunger, now, HUNGER_MS))
             __atomic_compare_exchange_n(&ring0_lock.hungry, &nobody, cpu->id + 1, false,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
