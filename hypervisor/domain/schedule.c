@@ -253,6 +253,8 @@ void schedule(void)
         vcpu_switch(was, next);
         if (cpu->payer)
             time_goes_to(NULL, now_ns());
+        if (spent())
+            schedule_rest();        /* else its LDT is not looked at: entry/traps.c */
         vcpu_load_segments(next);
     }
     if (unlikely(next->time.periodic_ns))

@@ -81,7 +81,10 @@ void ring0_wait(void)
             panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id,
                   PATIENCE_MS / 1000);
         nobody = 0;
-        if (ends(&hunger, now, HUNGER_MS))
+        /* Others came in between. Who has it for long is not run by his host; then others are not
+         * let in before us, and we may be the next whom it does not run. Nor while boot has it,
+         * which may give up this CPU: nobody would be there who is handed it. */
+        if (uses != before && ends(&hunger, now, HUNGER_MS))
             __atomic_compare_exchange_n(&ring0_lock.hungry, &nobody, cpu->id + 1, false,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }

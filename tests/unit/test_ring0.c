@@ -269,11 +269,13 @@ static void nobody_leaves(void)
     looks++;
 }
 
-/* Boot may take as long as it wants. */
+/* Boot may take as long as it wants. A CPU may be given up until then, so none is handed the lock:
+ * nobody would take it. */
 static void boot_ends(void)
 {
     tsc += PATIENCE;
-    if (++looks == 3)
+    assert_int_equal(ring0_lock.hungry, 0);
+    if (++looks == 30)
         ring0_lock = (struct ring0_lock){ .uses = 1 };
 }
 
@@ -283,7 +285,7 @@ static void patience_begins_when_boot_is_over(void **state)
     looks = 0;
     ring0_lock.held = 1;
     ring0_enter();
-    assert_true(looks == 3 && ring0_lock.held && *said == '\0');
+    assert_true(looks == 30 && ring0_lock.held && *said == '\0');
 }
 
 /* Who comes and goes while this CPU is seldom run does not stay. */
@@ -380,6 +382,24 @@ static void hunger_is_looked_for(void **state)
     meanwhile = others_are_quicker;
     ring0_enter();
     assert_true(looks == 5 && !ring0_lock.hungry && !ring0_lock.given);
+}
+
+/* Nor does one that does not run who has the lock: nobody else comes in before this CPU. */
+static void the_holder_does_not_run(void)
+{
+    tsc += KHZ / 2;
+    assert_int_equal(ring0_lock.hungry, 0);
+    if (++looks == 100)
+        ring0_leave();
+}
+
+static void hunger_is_for_what_others_have(void **state)
+{
+    ring0_lock = (struct ring0_lock){ .held = 1, .uses = 1 };
+    looks = 0;
+    meanwhile = the_holder_does_not_run;
+    ring0_enter();
+    assert_true(looks == 100 && ring0_lock.held && !ring0_lock.given);
 }
 
 /* --- calling others --- */
@@ -579,6 +599,7 @@ int main(void)
         cmocka_unit_test_setup(a_stopped_host_takes_no_patience, set_up),
         cmocka_unit_test_setup(who_is_hungry_is_next, set_up),
         cmocka_unit_test_setup(hunger_is_looked_for, set_up),
+        cmocka_unit_test_setup(hunger_is_for_what_others_have, set_up),
         cmocka_unit_test_setup(calls, set_up),
         cmocka_unit_test_setup(flushes, set_up),
         cmocka_unit_test_setup(sleepers_are_not_asked, set_up),

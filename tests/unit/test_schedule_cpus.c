@@ -78,9 +78,11 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
         to->cpu = this_cpu();
     step("%s to %s. ", name(from), name(to));
 }
+static int budget_of_segments;
 void vcpu_load_segments(struct vcpu *v)
 {
-    assert_true(v == this_cpu()->running && v != this_cpu()->idle);
+    assert_true(v == this_cpu()->running && v != this_cpu()->idle && ring0_depth == 1);
+    budget_of_segments = this_cpu()->budget;
 }
 void vcpu_resume_periodic(struct vcpu *v)
 {
@@ -360,6 +362,26 @@ static void others_are_let_in(void **state)
     assert_int_equal(ring0_depth, 1);
 }
 
+/* The pages of an LDT are looked at on the budget: if those before have overdrawn it, that is not
+ * to make the selectors of who comes bad ones. */
+static void who_comes_has_a_budget(void **state)
+{
+    cpu.budget = 1;
+    picks[0] = &a2;
+    schedule();
+    done("pick, or stay. c0 to a2. ");
+    assert_int_equal(budget_of_segments, 1);
+    cpu.budget = -20000;
+    picks[1] = &c0;
+    schedule();
+    done("pick, or stay. a2 to c0. interrupts. ");
+    assert_int_equal(budget_of_segments, ENTRY_BUDGET);
+    cpu.budget = -20000;                        /* nobody comes */
+    picks[2] = &c0;
+    schedule();
+    done("pick, or stay. ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(a_cpu_lets_go, set_up),
         cmocka_unit_test_setup(one_cpu_does_not, set_up),
         cmocka_unit_test_setup(others_are_let_in, set_up),
+        cmocka_unit_test_setup(who_comes_has_a_budget, set_up),
     };
 
     cpu_alarm(60);                              /* for ever is a failure */
