@@ -10,7 +10,7 @@
 
 /* Nobody is in ring 0 for a thousandth of it; a host that runs us may be. */
 #define PATIENCE_MS 30000ul
-#define HUNGER_MS   10ul
+#define HUNGER      1000u           /* times that others came and went while we looked */
 
 struct ring0_lock ring0_lock;
 bool ring0_shared;
@@ -64,8 +64,8 @@ void ring0_wait(void)
 {
     struct cpu *cpu = this_cpu();
     uint64_t start = rdtsc(), now = start;
-    struct patience p = { .looked = start }, hunger = p;
-    uint32_t uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED), before, nobody;
+    struct patience p = { .looked = start };
+    uint32_t uses = __atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED), before, missed = 0, nobody;
 
     while (!had(cpu->id + 1)) {
         serve(cpu);
@@ -81,10 +81,10 @@ void ring0_wait(void)
             panic("CPU %u has waited %lu s for another to leave ring 0", cpu->id,
                   PATIENCE_MS / 1000);
         nobody = 0;
-        /* Others came in between. Who has it for long is not run by his host; then others are not
-         * let in before us, and we may be the next whom it does not run. Nor while boot has it,
-         * which may give up this CPU: nobody would be there who is handed it. */
-        if (uses != before && ends(&hunger, now, HUNGER_MS))
+        /* Others came in between, and often: not by the clock, for a host that does not run us, or
+         * who has the lock, lets nobody in before us. Nor while boot has it, which may give up this
+         * CPU: nobody would be there who is handed it. */
+        if (uses != before && ++missed > HUNGER)
             __atomic_compare_exchange_n(&ring0_lock.hungry, &nobody, cpu->id + 1, false,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }

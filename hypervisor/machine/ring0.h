@@ -17,9 +17,9 @@
  * and all wait for it (ten times fewer calls, as measured under QEMU). What is lost is strict
  * order, but nobody can keep the lock: each stay is short (machine/budget.h), and who leaves runs a
  * guest before it comes again, which takes longer than the others' looking. Nor can several keep it
- * among themselves: who has looked for HUNGER_MS in vain while they came and went says so, and who
- * leaves next hands it to him. He looked just now, so he is there; a host that did not run him, or
- * who has the lock, counts for nothing.
+ * among themselves: who has seen them come and go a thousand times says so, and who leaves next
+ * hands it to him. He looked just now, so he is there; a host that did not run him, or who has the
+ * lock, counts for nothing.
  *
  * Who waits serves cpus_flush meanwhile, which the holder may be waiting for. A machine of one CPU
  * does without: the calls in entry.asm are made nops at boot.

@@ -344,14 +344,14 @@ static void others_are_always_there(void)
     ring0_lock.uses++;
     if (!hungry_at && ring0_lock.hungry)
         hungry_at = looks;
-    if (looks < 20) return;
+    if (looks < 1100) return;
     if (then == IT_IS_HANDED)
         ring0_leave();
     if (then == IT_IS_FREE)
         ring0_lock.held = 0;
-    if (then == ANOTHER_IS_HUNGRY && looks == 20)
-        ring0_leave();                          /* to CPU 3, which leaves after a while */
-    if (then == ANOTHER_IS_HUNGRY && looks == 40) {
+    if (then == ANOTHER_IS_HUNGRY && looks == 1100)
+        ring0_leave();                        /* to CPU 3, which leaves after a while */
+    if (then == ANOTHER_IS_HUNGRY && looks == 1200) {
         assert_true(ring0_lock.given == 4 && ring0_lock.hungry == 2);
         ring0_lock.given = 0;
         ring0_leave();
@@ -367,9 +367,9 @@ static void who_is_hungry_is_next(void **state)
         looks = hungry_at = 0;
         ring0_enter();
         assert_true(ring0_lock.held && !ring0_lock.hungry && !ring0_lock.given);
-        assert_int_equal(looks, then == ANOTHER_IS_HUNGRY ? 40 : 20);
+        assert_int_equal(looks, then == ANOTHER_IS_HUNGRY ? 1200 : 1100);
         if (then != ANOTHER_IS_HUNGRY)
-            assert_in_range(hungry_at, 11, 12);
+            assert_in_range(hungry_at, 1001, 1002);
         assert_true(*said == '\0');
     }
 }
@@ -389,7 +389,7 @@ static void the_holder_does_not_run(void)
 {
     tsc += KHZ / 2;
     assert_int_equal(ring0_lock.hungry, 0);
-    if (++looks == 100)
+    if (++looks == 2000)
         ring0_leave();
 }
 
@@ -399,7 +399,7 @@ static void hunger_is_for_what_others_have(void **state)
     looks = 0;
     meanwhile = the_holder_does_not_run;
     ring0_enter();
-    assert_true(looks == 100 && ring0_lock.held && !ring0_lock.given);
+    assert_true(looks == 2000 && ring0_lock.held && !ring0_lock.given);
 }
 
 /* --- calling others --- */
